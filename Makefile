@@ -1,0 +1,57 @@
+# Two commands matter: `make demo` and `make test`. Both need nothing but Python 3.11+ and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMPS := .stamps
+
+.PHONY: help demo test lint types contracts unit integration lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(STAMPS)/installed ## bake, watch, migrate and roll back, on a real PostgreSQL (ARGS=--once ends by itself)
+	@$(BIN)/python compose/demo.py $(ARGS)
+
+test: lint types contracts $(STAMPS)/installed ## everything that must pass
+	$(BIN)/pytest tests/unit tests/equivalence tests/integration tests/e2e $(ARGS)
+
+lint: $(STAMPS)/environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMPS)/environment
+	$(BIN)/mypy
+
+contracts: $(STAMPS)/environment
+	$(BIN)/lint-imports
+
+unit: $(STAMPS)/installed ## the fast tests alone
+	$(BIN)/pytest tests/unit $(ARGS)
+
+integration: $(STAMPS)/installed ## the tests against a real PostgreSQL alone
+	$(BIN)/pytest tests/integration $(ARGS)
+
+lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-annotate --no-header
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) $(STAMPS) dist build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+$(STAMPS)/environment: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+# The tests run against the built wheel, as users will, and not against this folder.
+$(STAMPS)/installed: $(STAMPS)/environment pyproject.toml README.md LICENSE $(shell find sidecar -type f -not -name '*.pyc')
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
+	@touch $@

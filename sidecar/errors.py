@@ -1,0 +1,72 @@
+"""Every error that a person may see, each with its exit code.
+
+The codes are a contract (README, "Exit codes"). `cli.main` maps an error to its code
+once; nothing else calls `sys.exit`.
+"""
+
+from typing import ClassVar
+
+
+class SidecarError(Exception):
+    """Something failed in a way that one line can explain; the text is that line."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(SidecarError):
+    """A flag, a variable or a settings file says something that cannot be meant."""
+
+    exit_code = 64
+
+
+class ManifestError(SidecarError):
+    """The manifest is missing, or is not one that can be trusted."""
+
+    exit_code = 65
+
+
+class BakeError(SidecarError):
+    """The project's migrations are not fit to ship, so no manifest was written."""
+
+    exit_code = 66
+
+
+class WaitTimeout(SidecarError):
+    """`wait` ran out of time (124, as timeout(1) has it)."""
+
+    exit_code = 124
+
+
+class CommandNotRunnable(SidecarError):
+    """The command after `--` exists but cannot be run (126, as in a POSIX shell)."""
+
+    exit_code = 126
+
+
+class CommandNotFound(SidecarError):
+    """The command after `--` does not exist (127, as in a POSIX shell)."""
+
+    exit_code = 127
+
+
+class DatabaseError(SidecarError):
+    """The recorded migrations could not be read; `reason` is the gate's word for why."""
+
+    exit_code = 20
+    reason: ClassVar[str] = "database_unreachable"
+
+
+class DatabaseUnreachable(DatabaseError):
+    """No server answers there, or it takes no connections now."""
+
+
+class DatabaseDenied(DatabaseError):
+    """The server answers and refuses: password, role, database name or permission."""
+
+    reason = "database_denied"
+
+
+class DatabaseTimeout(DatabaseError):
+    """The server accepted the question and did not answer it in time."""
+
+    reason = "database_timeout"
