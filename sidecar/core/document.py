@@ -1,0 +1,130 @@
+"""The JSON that scripts read: `check --json`, `/status` and health+json, from a snapshot.
+
+The fields of a target are a contract (README, "check --json"); names are `app.migration`.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sidecar.core.gate import Gate, Phase
+from sidecar.core.graph import Verdict
+from sidecar.core.manifest import Key, Node
+from sidecar.core.snapshot import Snapshot, Target
+from sidecar.core.telling import NEXT, target_line
+
+Document = dict[str, Any]
+
+LISTS: Final = (
+    *("pending", "plan", "inconsistent", "conflicts", "hidden", "lost", "unrecorded"),
+    *("optional_pending", "newer", "leftover", "foreign"),
+)
+
+
+def timestamp(epoch: float | None) -> str | None:
+    """Return RFC 3339 in UTC, to the millisecond."""
+    if epoch is None:
+        return None
+    moment = datetime.fromtimestamp(epoch, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def counts(verdict: Verdict) -> tuple[int, int]:
+    """Return how many required migrations there are, and how many of them are satisfied."""
+    expected = sum(verdict.expected.values())
+    return expected, expected - len(verdict.pending) - len(verdict.hidden)
+
+
+def target_document(target: Target) -> Document:
+    """Return one target; one that could not be read has none of the lists."""
+    head = {"database": target.database, "schema": target.schema}
+    if target.failure is not None or target.verdict is None:
+        return {
+            **head,
+            "verdict": "unknown",
+            "reason": target.reason,
+            "message": target.message,
+        }
+    verdict = target.verdict
+    expected, applied = counts(verdict)
+    return {
+        **head,
+        "verdict": verdict.outcome,
+        "reason": target.reason,
+        "expected": expected,
+        "applied": applied,
+        **{name: getattr(verdict, name) for name in LISTS},
+        "duplicates": verdict.duplicates,
+        "pruned": verdict.pruned,
+        "graph_error": verdict.graph_error,
+        "note": target.note,
+        "last_applied": timestamp(target.last_applied),
+    }
+
+
+def gate_document(snapshot: Snapshot) -> Document:
+    """Return the gate and whom it stands for."""
+    gate = snapshot.gate
+    opened = None if gate.opened_at is None else gate.opened_at + snapshot.epoch
+    return {
+        "ready": gate.ready,
+        "phase": gate.phase,
+        "reason": gate.reason,
+        "holding": gate.holding,
+        "since": timestamp(gate.since + snapshot.epoch),
+        "opened_at": timestamp(opened),
+        "started_at": timestamp(snapshot.started_at + snapshot.epoch),
+        "next": NEXT[gate.holding or gate.reason],
+        "release": snapshot.identity.release,
+        "manifest": snapshot.identity.manifest,
+        "django": snapshot.identity.django,
+    }
+
+
+def status_document(snapshot: Snapshot, nodes: Mapping[Key, Node]) -> Document:
+    """Return all that is known, with the operations of what is pending."""
+    return {
+        **gate_document(snapshot),
+        "targets": [_watched(target, nodes) for target in snapshot.targets],
+    }
+
+
+def _watched(target: Target, nodes: Mapping[Key, Node]) -> Document:
+    pending = target.verdict.pending if target.verdict is not None else ()
+    return {
+        **target_document(target),
+        "operations": {key: nodes[key].operations for key in pending},
+        "looked_at": timestamp(target.looked_at),
+        "succeeded_at": timestamp(target.succeeded_at),
+        "progress_at": timestamp(target.progress_at),
+        "took": round(target.took, 6),
+    }
+
+
+def health_document(snapshot: Snapshot) -> Document:
+    """Return `application/health+json` (draft-inadarei-api-health-check-06)."""
+    gate = snapshot.gate
+    status = _health(gate)
+    return {
+        "status": status,
+        "version": snapshot.identity.release or "",
+        "releaseId": snapshot.identity.manifest,
+        "output": str(gate.holding or gate.reason) if status != "pass" else "",
+        "checks": {
+            f"{target.database}:schema": [
+                {
+                    "componentType": "datastore",
+                    "status": status,
+                    "time": timestamp(target.looked_at),
+                    "output": target_line(target),
+                }
+            ]
+            for target in snapshot.targets
+        },
+    }
+
+
+def _health(gate: Gate) -> str:
+    if not gate.ready:
+        return "fail"
+    return "warn" if gate.phase is Phase.HOLDING else "pass"

@@ -1,0 +1,309 @@
+"""The gate: whether traffic may arrive, as a state machine over what was seen.
+
+The rules, in words:
+
+- A gate that never opened stays shut until the schema is current (or ahead, where that
+  counts as ready), no `sidecar migrate` is under way, and that has been so for `settle`.
+- An open gate does not close because it cannot tell: a failed look holds it open. With
+  `on_outage=close` it closes once looks have failed for `hold_for`.
+- An open gate closes on a regression (behind, inconsistent, or ahead where that is not
+  ready), but only when `regression_confirmations` looks in a row say so; until then, and
+  for ever with `on_regression=hold`, it holds.
+- Inconsistent is believed only when two looks in a row say so, in every state: a run of
+  `migrate` can show half a squash between two commits.
+- A failed look neither confirms nor clears a regression.
+- A pruned squash (SEMANTICS in the docs) holds an open gate and never opens a shut one,
+  unless `on_pruned=close` or `accept_pruned` say otherwise.
+- Draining is final.
+
+`TABLE` says which rule applies in which phase to which signal; a pair without a cell is a
+bug and raises.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, NoReturn
+
+import msgspec
+
+from sidecar.core.graph import Outcome
+
+
+class Reason(StrEnum):
+    """Why the gate is as it is: one vocabulary for log, body, metric and runbook."""
+
+    STARTING = "starting"
+    SCHEMA_CURRENT = "schema_current"
+    SCHEMA_AHEAD = "schema_ahead"
+    SCHEMA_BEHIND = "schema_behind"
+    HISTORY_INCONSISTENT = "history_inconsistent"
+    MIGRATE_RUNNING = "migrate_running"
+    DATABASE_UNREACHABLE = "database_unreachable"
+    DATABASE_DENIED = "database_denied"
+    DATABASE_TIMEOUT = "database_timeout"
+    DRAINING = "draining"
+
+
+class Phase(StrEnum):
+    """The states of the gate; traffic may arrive in `open` and `holding`."""
+
+    STARTING = "starting"
+    WAITING = "waiting"
+    OPEN = "open"
+    HOLDING = "holding"
+    CLOSED = "closed"
+    DRAINING = "draining"
+
+
+class Signal(StrEnum):
+    """What an event means once the policy has been asked."""
+
+    GOOD = "good"
+    MIGRATING = "migrating"
+    AHEAD = "ahead, not ready"
+    PRUNED = "pruned"
+    BEHIND = "behind"
+    INCONSISTENT = "inconsistent"
+    FAILED = "look failed"
+    TIME = "time passes"
+    DRAIN = "drain"
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator decided; durations in seconds."""
+
+    on_ahead_ready: bool = True
+    close_on_outage_after: float | None = None
+    close_on_regression: bool = True
+    regression_confirmations: int = 2
+    close_on_pruned: bool = False
+    accept_pruned: bool = False
+    settle: float = 0.0
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look at the database said, or why it said nothing."""
+
+    at: float
+    outcome: Outcome | None = None
+    failure: Reason | None = None
+    pruned: bool = False
+    migrating: bool = False
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Time has passed."""
+
+    at: float
+
+
+class Drain(msgspec.Struct, frozen=True):
+    """The process was told to stop."""
+
+    at: float
+
+
+Event = Look | Tick | Drain
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the gate. Times are seconds on the clock of the events."""
+
+    phase: Phase = Phase.STARTING
+    reason: Reason = Reason.STARTING
+    holding: Reason | None = None
+    """What the gate is held open against."""
+    since: float
+    """When phase, reason or holding last changed."""
+    opened_at: float | None = None
+    """When the gate first opened."""
+    doubts: int = 0
+    """Looks in a row that spoke against the state and are not yet believed."""
+    good_since: float | None = None
+    failing_since: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether traffic may arrive."""
+        return self.phase in {Phase.OPEN, Phase.HOLDING}
+
+    def __bool__(self) -> NoReturn:
+        """Open, holding and merely not closed are three things; say which is meant."""
+        raise TypeError("a Gate has no truth value; ask for .ready or .phase")
+
+
+class _Moment(msgspec.Struct, frozen=True):
+    signal: Signal
+    reason: Reason
+    at: float
+    policy: Policy
+
+
+Rule = Callable[[Gate, _Moment], Gate]
+
+INCONSISTENT_LOOKS: Final = 2
+
+
+def begin(at: float, *, remembered: bool = False) -> Gate:
+    """Return the first state; `remembered` says that this gate was open before a restart."""
+    if not remembered:
+        return Gate(since=at)
+    return Gate(
+        phase=Phase.HOLDING,
+        reason=Reason.SCHEMA_CURRENT,
+        holding=Reason.STARTING,
+        since=at,
+        opened_at=at,
+    )
+
+
+def step(gate: Gate, event: Event, policy: Policy) -> Gate:
+    """Return the state after this event."""
+    signal, reason = _read(event, policy)
+    rule = TABLE[gate.phase, signal]
+    after = rule(gate, _Moment(signal, reason, event.at, policy))
+    if (after.phase, after.reason, after.holding) != (gate.phase, gate.reason, gate.holding):
+        after = msgspec.structs.replace(after, since=event.at)
+    if after.phase is Phase.OPEN and after.opened_at is None:
+        after = msgspec.structs.replace(after, opened_at=event.at)
+    return after
+
+
+def due(gate: Gate, policy: Policy) -> float | None:
+    """Return when the passing of time alone will change the state, if ever."""
+    if gate.phase is Phase.HOLDING and policy.close_on_outage_after is not None:
+        since = gate.failing_since
+        return None if since is None else since + policy.close_on_outage_after
+    return None
+
+
+def _read(event: Event, policy: Policy) -> tuple[Signal, Reason]:
+    match event:
+        case Tick():
+            return Signal.TIME, Reason.STARTING
+        case Drain():
+            return Signal.DRAIN, Reason.DRAINING
+        case Look(failure=Reason() as failure):
+            return Signal.FAILED, failure
+        case Look(outcome=Outcome.INCONSISTENT):
+            return Signal.INCONSISTENT, Reason.HISTORY_INCONSISTENT
+        case Look(outcome=Outcome.BEHIND, pruned=True) if policy.accept_pruned:
+            return Signal.GOOD, Reason.SCHEMA_AHEAD
+        case Look(outcome=Outcome.BEHIND, pruned=True):
+            return Signal.PRUNED, Reason.SCHEMA_BEHIND
+        case Look(outcome=Outcome.BEHIND):
+            return Signal.BEHIND, Reason.SCHEMA_BEHIND
+        case Look(outcome=Outcome.AHEAD) if not policy.on_ahead_ready:
+            return Signal.AHEAD, Reason.SCHEMA_AHEAD
+        case Look(migrating=True):
+            return Signal.MIGRATING, Reason.MIGRATE_RUNNING
+        case Look(outcome=Outcome.AHEAD):
+            return Signal.GOOD, Reason.SCHEMA_AHEAD
+        case Look():
+            return Signal.GOOD, Reason.SCHEMA_CURRENT
+
+
+def _become(gate: Gate, phase: Phase, reason: Reason, holding: Reason | None = None) -> Gate:
+    """Enter a phase with nothing pending: no doubts, no good or failing streak."""
+    return Gate(
+        phase=phase, reason=reason, holding=holding, since=gate.since, opened_at=gate.opened_at
+    )
+
+
+def ignore(gate: Gate, moment: _Moment) -> Gate:  # noqa: ARG001 - every rule has one shape
+    """Nothing changes."""
+    return gate
+
+
+def drain(gate: Gate, moment: _Moment) -> Gate:
+    """Not ready, finally."""
+    return _become(gate, Phase.DRAINING, moment.reason)
+
+
+def wait(gate: Gate, moment: _Moment) -> Gate:
+    """Not ready; the reason is what was seen."""
+    phase = Phase.CLOSED if gate.phase is Phase.CLOSED else Phase.WAITING
+    return _become(gate, phase, moment.reason)
+
+
+def wait_blind(gate: Gate, moment: _Moment) -> Gate:
+    """Not ready; what was seen before is neither confirmed nor cleared."""
+    return msgspec.structs.replace(gate, phase=Phase.WAITING, reason=moment.reason, good_since=None)
+
+
+def doubt(gate: Gate, moment: _Moment) -> Gate:
+    """Not ready; the reason changes only when a second look in a row agrees."""
+    if gate.doubts + 1 >= INCONSISTENT_LOOKS:
+        return msgspec.structs.replace(wait(gate, moment), doubts=gate.doubts + 1)
+    return msgspec.structs.replace(gate, doubts=gate.doubts + 1, good_since=None)
+
+
+def settle(gate: Gate, moment: _Moment) -> Gate:
+    """Opens once the schema has been good for `settle`."""
+    good_since = moment.at if gate.good_since is None else gate.good_since
+    if moment.at - good_since >= moment.policy.settle:
+        return _become(gate, Phase.OPEN, moment.reason)
+    return msgspec.structs.replace(gate, good_since=good_since, doubts=0)
+
+
+def keep_open(gate: Gate, moment: _Moment) -> Gate:
+    """Ready; every doubt is cleared."""
+    seen_running = moment.signal is Signal.MIGRATING
+    return _become(gate, Phase.OPEN, gate.reason if seen_running else moment.reason)
+
+
+def confirm(gate: Gate, moment: _Moment) -> Gate:
+    """Closes when enough looks in a row agree, unless the policy is to hold; holds until then."""
+    policy, doubts = moment.policy, gate.doubts + 1
+    needed = policy.regression_confirmations
+    if moment.signal is Signal.INCONSISTENT:
+        needed = max(needed, INCONSISTENT_LOOKS)
+    closes = policy.close_on_regression or moment.signal in {Signal.AHEAD, Signal.PRUNED}
+    if closes and doubts >= needed:
+        return _become(gate, Phase.CLOSED, moment.reason)
+    held = _become(gate, Phase.HOLDING, gate.reason, holding=moment.reason)
+    return msgspec.structs.replace(held, doubts=doubts)
+
+
+def hold_pruned(gate: Gate, moment: _Moment) -> Gate:
+    """Holds, with a warning; with `on_pruned=close` it is a regression like any other."""
+    if moment.policy.close_on_pruned:
+        return confirm(gate, moment)
+    return _become(gate, Phase.HOLDING, gate.reason, holding=moment.reason)
+
+
+def hold_outage(gate: Gate, moment: _Moment) -> Gate:
+    """Holds; with `on_outage=close`, until looks have failed for `hold_for`."""
+    failing_since = moment.at if gate.failing_since is None else gate.failing_since
+    held = msgspec.structs.replace(
+        gate, phase=Phase.HOLDING, holding=moment.reason, failing_since=failing_since
+    )
+    return lapse(held, moment)
+
+
+def lapse(gate: Gate, moment: _Moment) -> Gate:
+    """Closes when the outage has lasted as long as `on_outage=close` allows."""
+    end = due(gate, moment.policy)
+    if end is None or moment.at < end or gate.holding is None:
+        return gate
+    return _become(gate, Phase.CLOSED, gate.holding)
+
+
+TABLE: Final[dict[tuple[Phase, Signal], Rule]] = {
+    (phase, signal): rule
+    for phase, rules in {
+        Phase.STARTING: (settle, wait, wait, wait, wait, doubt, wait_blind, ignore, drain),
+        Phase.WAITING: (settle, wait, wait, wait, wait, doubt, wait_blind, ignore, drain),
+        Phase.OPEN: (
+            *(keep_open, keep_open, confirm, hold_pruned, confirm, confirm),
+            *(hold_outage, ignore, drain),
+        ),
+        Phase.HOLDING: (
+            *(keep_open, keep_open, confirm, hold_pruned, confirm, confirm),
+            *(hold_outage, lapse, drain),
+        ),
+        Phase.CLOSED: (settle, wait, wait, wait, wait, doubt, ignore, ignore, drain),
+        Phase.DRAINING: (ignore,) * len(Signal),
+    }.items()
+    for signal, rule in zip(Signal, rules, strict=True)
+}

@@ -1,0 +1,82 @@
+"""All that an outlet may tell, as it was at one moment."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from sidecar.core.gate import Gate, Look, Reason
+from sidecar.core.graph import Outcome, Verdict
+
+REASONS = {
+    Outcome.CURRENT: Reason.SCHEMA_CURRENT,
+    Outcome.AHEAD: Reason.SCHEMA_AHEAD,
+    Outcome.BEHIND: Reason.SCHEMA_BEHIND,
+    Outcome.INCONSISTENT: Reason.HISTORY_INCONSISTENT,
+}
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Which release stands behind this gate."""
+
+    release: str | None
+    manifest: str
+    django: str
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One schema of one database, as it was last seen. Times are seconds since the epoch."""
+
+    database: str
+    schema: str | None = None
+    verdict: Verdict | None = None
+    """The last one; what it was before a failed look stays known."""
+    failure: Reason | None = None
+    message: str | None = None
+    """Why the last look failed, for people."""
+    note: str | None = None
+    last_applied: float | None = None
+    looked_at: float | None = None
+    succeeded_at: float | None = None
+    progress_at: float | None = None
+    """When the rows were last seen to change."""
+    took: float = 0.0
+    """How long the last look took, in seconds."""
+
+    @property
+    def reason(self) -> Reason:
+        """The target's own reason, whatever the gate makes of it."""
+        if self.failure is not None:
+            return self.failure
+        return Reason.STARTING if self.verdict is None else REASONS[self.verdict.outcome]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The gate, its targets, and who it stands for."""
+
+    gate: Gate
+    targets: tuple[Target, ...]
+    identity: Identity
+    epoch: float
+    """What to add to a time of the gate to have seconds since the epoch."""
+    started_at: float
+    """On the gate's clock."""
+
+
+def overall(targets: Sequence[Target], at: float) -> Look | None:
+    """Return what the targets say together, or None while one was never looked at.
+
+    The worst counts: inconsistent, behind, unknown, ahead, current.
+    """
+    if any(target.looked_at is None for target in targets):
+        return None
+    readable = [t.verdict for t in targets if t.failure is None and t.verdict is not None]
+    outcomes = {verdict.outcome for verdict in readable}
+    if Outcome.INCONSISTENT in outcomes:
+        return Look(at=at, outcome=Outcome.INCONSISTENT)
+    if Outcome.BEHIND in outcomes:
+        pruned = all(verdict.pruned for verdict in readable if verdict.pending)
+        return Look(at=at, outcome=Outcome.BEHIND, pruned=pruned)
+    for target in targets:
+        if target.failure is not None:
+            return Look(at=at, failure=target.failure)
+    return Look(at=at, outcome=Outcome.AHEAD if Outcome.AHEAD in outcomes else Outcome.CURRENT)

@@ -1,0 +1,68 @@
+"""What a person is told: one line for a target, one line for the gate, and what to do next."""
+
+from collections.abc import Sequence
+
+from sidecar.core.gate import Gate, Phase, Reason
+from sidecar.core.graph import Verdict
+from sidecar.core.snapshot import Target
+
+
+def target_line(target: Target) -> str:
+    """Return why a target is as it is, such as `schema_behind: 3 pending, next shop.0042_price`."""
+    if target.failure is not None:
+        return f"{target.failure}: {target.message}"
+    if target.verdict is None:
+        return str(target.reason)
+    details = [*verdict_details(target.verdict), *([target.note] if target.note else [])]
+    return f"{target.reason}: {', '.join(details)}" if details else str(target.reason)
+
+
+def verdict_details(verdict: Verdict) -> list[str]:
+    """Return what is worth saying of a verdict, the worst first."""
+    details = []
+    if verdict.graph_error:
+        details.append(verdict.graph_error)
+    details += [f"{child} is applied before {parent}" for child, parent in verdict.inconsistent[:1]]
+    details += [f"conflict between {' and '.join(group)}" for group in verdict.conflicts[:1]]
+    if verdict.hidden:
+        details.append(f"{_some(verdict.hidden)} hidden: not applied, and overlooked by Django")
+    if verdict.pending:
+        details.append(f"{len(verdict.pending)} pending, next {verdict.pending[0]}")
+    if verdict.pruned:
+        details.append("pruned by a newer release (see accept_pruned)")
+    if verdict.newer:
+        details.append(f"{len(verdict.newer)} newer, last {verdict.newer[-1]}")
+    if verdict.optional_pending:
+        details.append(f"{len(verdict.optional_pending)} optional pending")
+    if verdict.lost:
+        details.append(f"{_some(verdict.lost)} lost")
+    return details
+
+
+def gate_line(gate: Gate, targets: Sequence[Target]) -> str:
+    """Return the gate's reason with what lies behind it, on one line."""
+    text = str(gate.reason)
+    if gate.holding is not None:
+        text += f" (holding: {gate.holding})"
+    telling = [line for target in targets if (line := target_line(target)) != gate.reason]
+    return f"{text}; {'; '.join(telling)}" if telling and gate.phase is not Phase.DRAINING else text
+
+
+NEXT = {
+    Reason.SCHEMA_CURRENT: "nothing to do",
+    Reason.SCHEMA_AHEAD: "a newer release has migrated; finish the deploy or the rollback",
+    Reason.SCHEMA_BEHIND: "apply the migrations: python manage.py migrate",
+    Reason.HISTORY_INCONSISTENT: "compare the rows of django_migrations with the code: "
+    "python manage.py migrate --plan",
+    Reason.MIGRATE_RUNNING: "wait until the running migrate has ended",
+    Reason.DATABASE_UNREACHABLE: "check that the database runs and that this host may reach it",
+    Reason.DATABASE_DENIED: "check user, password, database name and grants of the sidecar's role",
+    Reason.DATABASE_TIMEOUT: "check the database for load and for locks on django_migrations",
+    Reason.STARTING: "wait for the first look at the database",
+    Reason.DRAINING: "nothing to do; the pod is going away",
+}
+"""What to do next, by reason."""
+
+
+def _some(keys: Sequence[str]) -> str:
+    return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
