@@ -1,0 +1,1 @@
+"""For projects that add `sidecar` to INSTALLED_APPS."""
