@@ -1,0 +1,61 @@
+"""How recorded migrations are read: one module a database system, one class each.
+
+`connect` picks the module by the URL's scheme and imports only that one.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+from sidecar.core.recorded import Recorded
+from sidecar.errors import UsageError
+
+MODULES: Final = dict.fromkeys(
+    # As dj-database-url, django-environ and SQLAlchemy spell it.
+    ("postgres", "postgresql", "pgsql", "psql", "postgis", "timescale", "timescalegis"),
+    "sidecar.databases.postgres",
+)
+
+
+class Database(Protocol):
+    """One schema of one database, as it can be looked at."""
+
+    async def read(self) -> Recorded:
+        """Return what is recorded. Raises DatabaseError, with the reason, when it cannot tell."""
+
+    async def release(self) -> None:
+        """Let the connection go, if one is held; the next read opens another."""
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to read and how long to try; `url` None means libpq's PG* variables."""
+
+    url: str | None
+    schema: str | None = None
+    options: str | None = None
+    """libpq's PGOPTIONS."""
+    password: Callable[[], str] | None = None
+    """Asked anew at every connect, since a secret in a file may be rotated."""
+    connect_timeout: float = 3.0
+    read_timeout: float = 5.0
+
+    def __repr__(self) -> str:
+        """Never show a URL: it may hold a password."""
+        return f"Address(schema={self.schema!r})"
+
+
+def connect(address: Address) -> Database:
+    """Return the database at this address; nothing is opened yet.
+
+    Raises UsageError when the URL cannot be meant.
+    """
+    scheme = "postgresql" if address.url is None else urlsplit(address.url).scheme
+    module = MODULES.get(scheme.partition("+")[0])
+    if module is None:
+        what = f"has the scheme {scheme!r}" if scheme else "has no scheme"
+        raise UsageError(f"the database URL {what}; known are {', '.join(MODULES)}")
+    database: Database = import_module(module).connect(address)
+    return database
