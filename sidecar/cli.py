@@ -1,0 +1,118 @@
+"""The command line: find the command, read its settings, map its errors to exit codes.
+
+A command is imported only when it runs, so that `healthcheck` starts in the time of a bare
+interpreter.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from sidecar.errors import SidecarError, UsageError
+
+COMMANDS: Final = {
+    "serve": "watch the schema and answer readiness probes and scrapes",
+    "check": "look once, and say whether the schema is current",
+    "wait": "wait until the schema is current, then become a command",
+    "healthcheck": "ask a running sidecar; for docker-compose",
+    "bake": "write the manifest of a Django project's migrations",
+}
+
+HELP: Final = """\
+usage: sidecar COMMAND [OPTIONS]
+
+Lets traffic reach a Django app only after its database schema is current.
+
+commands:
+{commands}
+
+Every setting is a flag, a SIDECAR_* variable and a key of the TOML file named by --config.
+`sidecar COMMAND --help` lists them. Exit codes: 0 current, 10 behind, 11 ahead,
+12 inconsistent, 20 database unreachable, 64 usage, 65 manifest, 124 timed out.
+"""
+
+INTERRUPTED: Final = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
+    try:
+        return _run(name, rest)
+    except SidecarError as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one line, no traceback
+        print(f"sidecar: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(name: str, rest: list[str]) -> int:
+    match name:
+        case "healthcheck":
+            from sidecar import healthcheck
+
+            return healthcheck.main(rest)
+        case "bake":
+            from sidecar.commands import bake
+
+            return bake.run(rest)
+        case "serve" | "check" | "wait":
+            return _run_with_settings(name, rest)
+        case "-h" | "--help" | "help":
+            lines = (f"  {command:12} {text}" for command, text in COMMANDS.items())
+            print(HELP.format(commands="\n".join(lines)), end="")
+            return 0
+        case "--version":
+            from sidecar import __version__
+
+            print(f"migration-sidecar {__version__}")
+            return 0
+        case _:
+            raise UsageError(f"unknown command {name!r}{_nearest(name)}; see sidecar --help")
+
+
+def _run_with_settings(name: str, rest: list[str]) -> int:
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+    from importlib import import_module
+
+    from sidecar import settings
+
+    class Parser(ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"{name}: {message}; see sidecar {name} --help")
+
+    words, command = (
+        (rest[: rest.index("--")], rest[rest.index("--") + 1 :]) if "--" in rest else (rest, [])
+    )
+    module = import_module(f"sidecar.commands.{name}")
+    parser = Parser(
+        prog=f"sidecar {name}",
+        description=module.__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_options(parser)
+    settings.add_flags(parser, module.SETTINGS)
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        known = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
+        raise UsageError(
+            f"{name}: unknown argument {unknown[0]!r}{_nearest(unknown[0], known)}; "
+            f"see sidecar {name} --help"
+        )
+    code: int = module.run(settings.load(vars(options)), options, command)
+    return code
+
+
+def _nearest(word: str, known: Sequence[str] = tuple(COMMANDS)) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, 1)
+    return f", did you mean {close[0]}?" if close else ""

@@ -1,0 +1,142 @@
+"""Look once, and say whether the schema is current.
+
+The exit code is the answer: 0 current (or ahead, where that is ready), 10 behind,
+11 ahead with --strict or on_ahead=not_ready, 12 inconsistent, 20 not readable.
+"""
+
+import asyncio
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import Final
+
+import msgspec
+
+from sidecar.commands import inputs
+from sidecar.core import document, telling
+from sidecar.core.gate import Reason
+from sidecar.core.graph import Outcome, Verdict
+from sidecar.core.manifest import Manifest
+from sidecar.core.recorded import Recorded
+from sidecar.core.snapshot import Target
+from sidecar.databases import Database
+from sidecar.errors import DatabaseError
+from sidecar.settings import Settings
+
+SETTINGS: Final = ("manifest", "database", "verdict")
+
+SECOND_LOOK: Final = 0.5
+"""Seconds before an inconsistent history is looked at again: a run of migrate can show
+half a squash between two commits."""
+
+EXIT: Final = {Outcome.BEHIND: 10, Outcome.AHEAD: 11, Outcome.INCONSISTENT: 12}
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add how the answer is told."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--strict", action="store_true", help="exit with 11 when ahead")
+
+
+def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+    """Check once; return the exit code."""
+    manifest = inputs.load_manifest(settings.manifest)
+    target = asyncio.run(_look(inputs.open_database(settings), settings, manifest))
+    code = exit_code(target, settings, strict=options.strict)
+    if options.json:
+        body = msgspec.json.encode(_document(target, manifest, ready=code == 0))
+        sys.stdout.write(msgspec.json.format(body.decode(), indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(_lines(target, manifest)) + "\n")
+    return code
+
+
+async def _look(database: Database, settings: Settings, manifest: Manifest) -> Target:
+    judge = inputs.judge(settings, manifest)
+    try:
+        recorded = await database.read()
+        verdict = judge(recorded.keys())
+        if verdict.outcome is Outcome.INCONSISTENT:
+            await asyncio.sleep(SECOND_LOOK)
+            recorded = await database.read()
+            verdict = judge(recorded.keys())
+    except DatabaseError as error:
+        return Target(database="default", failure=Reason(error.reason), message=str(error))
+    finally:
+        await database.release()
+    return target_of(recorded, verdict)
+
+
+def target_of(recorded: Recorded, verdict: Verdict) -> Target:
+    """Return what was read and found, as a target."""
+    return Target(
+        database="default",
+        schema=recorded.schema,
+        verdict=verdict,
+        note=recorded.note,
+        last_applied=recorded.last_applied,
+    )
+
+
+def exit_code(target: Target, settings: Settings, *, strict: bool) -> int:
+    """Return the exit code that a target means under these settings."""
+    if target.verdict is None:
+        return DatabaseError.exit_code
+    outcome = target.verdict.outcome
+    if outcome is Outcome.AHEAD and settings.on_ahead == "ready" and not strict:
+        return 0
+    if outcome is Outcome.BEHIND and target.verdict.pruned and settings.accept_pruned:
+        return 0
+    return EXIT.get(outcome, 0)
+
+
+def _document(target: Target, manifest: Manifest, *, ready: bool) -> document.Document:
+    told = document.target_document(target)
+    return {
+        "ready": ready,
+        "verdict": told["verdict"],
+        "reason": told["reason"],
+        "release": manifest.release,
+        "manifest": manifest.digest,
+        "targets": [told],
+    }
+
+
+def _lines(target: Target, manifest: Manifest) -> list[str]:
+    """Return the answer for a person, the one line that matters last."""
+    lines = []
+    verdict = target.verdict
+    if verdict is not None:
+        expected, applied = document.counts(verdict)
+        when = document.timestamp(target.last_applied) or "never"
+        lines.append(f"schema    {target.schema or 'none'}, last migrated {when}")
+        lines.append(f"applied   {applied} of {expected}")
+        lines += _named("pending", verdict.pending, manifest)
+        lines += [
+            f"refused   {child} is applied before {needed}"
+            for child, needed in verdict.inconsistent
+        ]
+        lines += [f"conflict  {', '.join(group)}" for group in verdict.conflicts]
+        for name in (
+            "hidden",
+            "lost",
+            "unrecorded",
+            "optional_pending",
+            "newer",
+            "leftover",
+            "foreign",
+        ):
+            lines += _named(name.partition("_")[0], getattr(verdict, name), manifest)
+        if verdict.duplicates:
+            lines.append(f"duplicate {verdict.duplicates} rows")
+    lines.append(telling.target_line(target))
+    lines.append(f"next: {telling.NEXT[target.reason]}")
+    return lines
+
+
+def _named(title: str, keys: tuple[str, ...], manifest: Manifest) -> list[str]:
+    nodes = {str(key): node for key, node in manifest.nodes.items()}
+    lines = []
+    for key in keys:
+        operations = ", ".join(nodes[key].operations[:2]) if key in nodes else ""
+        lines.append(f"{title:9} {key}{f'  ({operations})' if operations else ''}")
+    return lines

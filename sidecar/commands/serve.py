@@ -1,0 +1,95 @@
+"""Watch the schema, and answer readiness probes, scrapes and people.
+
+Serves /readyz, /startupz, /livez, /metrics and /status. On SIGTERM the gate drains first:
+/readyz says 503 at once, and the server closes after drain_delay.
+"""
+
+import asyncio
+import logging
+import random
+import signal
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from typing import Final
+
+from sidecar import __version__
+from sidecar.commands import inputs, logs
+from sidecar.commands.clock import SystemClock
+from sidecar.core import gate
+from sidecar.core.document import status_document
+from sidecar.core.manifest import Manifest
+from sidecar.outlets.listen import Listeners
+from sidecar.outlets.log import ChangeLog
+from sidecar.outlets.memory import Memory
+from sidecar.outlets.metrics import Metrics
+from sidecar.outlets.web import Web
+from sidecar.settings import Settings
+from sidecar.watcher import Watcher
+
+LOG = logging.getLogger("sidecar.serve")
+
+SETTINGS: Final = ("manifest", "database", "verdict", "gate", "serve", "log")
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add nothing: all that serve asks for are settings."""
+
+
+def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+    """Serve until told to stop; return 0."""
+    logs.configure(settings)
+    manifest = inputs.load_manifest(settings.manifest)
+    asyncio.run(_serve(settings, manifest))
+    return 0
+
+
+async def _serve(settings: Settings, manifest: Manifest) -> None:
+    clock = SystemClock()
+    metrics = Metrics(__version__)
+    memory = Memory(settings.state_file) if settings.state_file else None
+    remembered = memory is not None and memory.remembers(manifest.digest)
+    web = Web(
+        alive=lambda: watcher.alive(),
+        render_metrics=metrics.render,
+        render_status=partial(status_document, nodes=manifest.nodes),
+        details=settings.details,
+    )
+    outlets = [web.announce, metrics.announce, ChangeLog().announce]
+    watcher = Watcher(
+        {"default": inputs.open_database(settings)},
+        inputs.judge(settings, manifest),
+        identity=inputs.identity(manifest),
+        gate=gate.begin(clock.monotonic(), remembered=remembered),
+        policy=inputs.policy(settings),
+        clock=clock,
+        chance=random.random,
+        steady=settings.interval,
+        listeners=[*outlets, *([memory.announce] if memory else [])],
+    )
+    async with Listeners() as listeners:
+        apart = bool(settings.details_listen)
+        await listeners.open(web.probes(details_too=not apart), settings.listen)
+        if apart:
+            await listeners.open(web.details(), settings.details_listen)
+        await _watch_until_stopped(watcher, settings.drain_delay)
+
+
+async def _watch_until_stopped(watcher: Watcher, drain_delay: float) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    watching = asyncio.create_task(watcher.run())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not stop.is_set():
+        await watching
+    # A second signal must end the wait, not be swallowed.
+    stop.clear()
+    watcher.drain()
+    watching.cancel()
+    await asyncio.wait({watching})
+    try:
+        await asyncio.wait_for(stop.wait(), drain_delay)
+    except TimeoutError:
+        LOG.info("drained")

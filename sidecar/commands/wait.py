@@ -1,0 +1,158 @@
+"""Wait until the schema is current, then become a command.
+
+    sidecar wait --timeout 10m -- gunicorn shop.wsgi
+
+Never gives up early on behind or inconsistent, which a running migrate can cause. Without
+a command it ends with 0; after --timeout with 124.
+"""
+
+import asyncio
+import os
+import random
+import shutil
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import Final, Protocol
+
+from sidecar.commands import inputs, logs
+from sidecar.commands.clock import SystemClock
+from sidecar.core import gate
+from sidecar.core.document import counts
+from sidecar.core.manifest import Manifest
+from sidecar.core.snapshot import Snapshot
+from sidecar.core.telling import gate_line
+from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
+from sidecar.settings import Settings
+from sidecar.watcher import Watcher
+
+SETTINGS: Final = ("manifest", "database", "verdict", "gate", "log", "wait")
+
+
+class Progress(Protocol):
+    """What shows the waiting."""
+
+    def announce(self, snapshot: Snapshot) -> None:
+        """Show a snapshot."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add nothing: all that wait asks for are settings."""
+
+
+def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+    """Wait; then replace this process with the command, or return 0."""
+    logs.configure(settings)
+    manifest = inputs.load_manifest(settings.manifest)
+    program = _find(command[0]) if command else None
+    asyncio.run(_wait(settings, manifest))
+    if program is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _become(program, command)
+    return 0
+
+
+def _find(name: str) -> str:
+    """Find the command before waiting for it: a typo should not cost the whole wait."""
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    if os.path.exists(name):
+        raise CommandNotRunnable(f"{name}: cannot be run")
+    raise CommandNotFound(f"{name}: command not found")
+
+
+def _become(program: str, command: list[str]) -> None:
+    try:
+        os.execv(program, command)  # noqa: S606 - becoming the operator's command is the purpose
+    except OSError as error:
+        raise CommandNotRunnable(f"{program}: {error.strerror}") from None
+
+
+async def _wait(settings: Settings, manifest: Manifest) -> None:
+    clock = SystemClock()
+    opened = asyncio.Event()
+    progress: Progress = Bar() if sys.stderr.isatty() else Lines()
+
+    def notice(snapshot: Snapshot) -> None:
+        progress.announce(snapshot)
+        if snapshot.gate.ready:
+            opened.set()
+
+    watcher = Watcher(
+        {"default": inputs.open_database(settings)},
+        inputs.judge(settings, manifest),
+        identity=inputs.identity(manifest),
+        gate=gate.begin(clock.monotonic()),
+        policy=inputs.policy(settings),
+        clock=clock,
+        chance=random.random,
+        steady=settings.interval,
+        listeners=[notice],
+    )
+    try:
+        async with asyncio.timeout(settings.timeout):
+            await _first(watcher, opened)
+    except TimeoutError:
+        told = gate_line(watcher.snapshot.gate, watcher.snapshot.targets)
+        raise WaitTimeout(f"not ready after {settings.timeout:g} s: {told}") from None
+    finally:
+        progress.close()
+
+
+async def _first(watcher: Watcher, opened: asyncio.Event) -> None:
+    watching = asyncio.create_task(watcher.run())
+    opening = asyncio.create_task(opened.wait())
+    try:
+        done, _ = await asyncio.wait({watching, opening}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (watching, opening):
+            task.cancel()
+        await asyncio.wait({watching, opening})
+
+
+class Lines:
+    """Plain lines, one for each change: for logs."""
+
+    def __init__(self) -> None:
+        """Start with nothing told."""
+        self._told = ""
+
+    def announce(self, snapshot: Snapshot) -> None:
+        """Print the gate's line when it is another than before."""
+        line = gate_line(snapshot.gate, snapshot.targets)
+        if line != self._told:
+            self._told = line
+            print(f"wait: {line}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing was left open."""
+
+
+class Bar:
+    """A progress bar of applied migrations: for people."""
+
+    def __init__(self) -> None:
+        """Draw an empty bar."""
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=0, unit="migration", bar_format="{desc} |{bar}| {n}/{total} {elapsed}"
+        )
+
+    def announce(self, snapshot: Snapshot) -> None:
+        """Draw what is applied, and name what is next."""
+        verdict = snapshot.targets[0].verdict
+        if verdict is not None:
+            self._bar.total, self._bar.n = counts(verdict)
+        follows = f" {verdict.pending[0]}" if verdict is not None and verdict.pending else ""
+        self._bar.set_description_str(f"{snapshot.gate.reason}{follows}")
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.close()

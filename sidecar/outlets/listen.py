@@ -1,0 +1,114 @@
+"""Listening addresses: `[::]:8089`, `127.0.0.1:0`, `:8089`, `unix:/run/sidecar.sock`."""
+
+import logging
+import socket
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+
+from sidecar.errors import UsageError
+
+LOG = logging.getLogger("sidecar.listen")
+
+GRACE: Final = 1.0
+"""How long requests under way may take once the server closes, in seconds."""
+
+
+class Listeners:
+    """Servers that are closed together."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._runners: list[web.AppRunner] = []
+
+    async def __aenter__(self) -> Self:
+        """Open nothing yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close every server."""
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def open(self, app: web.Application, addresses: Sequence[str]) -> None:
+        """Serve the application at each address, and log where. Raises UsageError."""
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=GRACE)
+        self._runners.append(runner)
+        await runner.setup()
+        for address in addresses:
+            bound = bind(address)
+            await web.SockSite(runner, bound).start()
+            url = shown(bound)
+            LOG.info("listening on %s", url, extra={"facts": {"listen": url}})
+
+
+def bind(address: str) -> socket.socket:
+    """Return a socket bound to the address. Raises UsageError when it cannot be had."""
+    try:
+        if address.startswith("unix:"):
+            return _bind_unix(Path(address.removeprefix("unix:")))
+        return _bind_tcp(*split(address))
+    except OSError as error:
+        raise UsageError(f"cannot listen on {address}: {error.strerror or error}") from None
+
+
+def split(address: str) -> tuple[str, int]:
+    """Return host and port of `host:port`, `[v6]:port`, `:port` or `port`."""
+    host, _, port = address.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise UsageError(f"cannot listen on {address!r}: {port!r} is no port")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def shown(bound: socket.socket) -> str:
+    """Return a bound address as a URL."""
+    if bound.family == socket.AF_UNIX:
+        return f"unix:{bound.getsockname()}"
+    host, port = bound.getsockname()[:2]
+    host = {"::": "localhost", "0.0.0.0": "localhost"}.get(host, host)  # noqa: S104 - shown, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _bind_tcp(host: str, port: int) -> socket.socket:
+    if host in {"", "::"}:
+        try:
+            return socket.create_server(
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
+            )
+        except OSError:
+            # No IPv6 on this host, or the port is taken: the attempt below tells which.
+            host = "0.0.0.0"  # noqa: S104 - a probe comes from the node, not from this pod
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=128)
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and _is_stale(path):
+        path.unlink()
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(str(path))
+        bound.listen(128)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _is_stale(path: Path) -> bool:
+    """Tell whether nobody listens on a socket that a dead process left behind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+    return False

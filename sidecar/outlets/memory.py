@@ -1,0 +1,51 @@
+"""A file that remembers, for one manifest, that the gate was open: `state_file`.
+
+With it a sidecar that is restarted during a database outage does not take its pod out.
+"""
+
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+from sidecar.core.gate import Phase
+from sidecar.core.snapshot import Snapshot
+
+LOG = logging.getLogger("sidecar.memory")
+
+
+class Memory:
+    """Writes the manifest's digest when the gate opens, removes it when the gate closes."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the file's path; it need not exist."""
+        self._path = path
+        self._kept: bool | None = None
+
+    def remembers(self, digest: str) -> bool:
+        """Tell whether the gate was open for this manifest when the last process ended."""
+        try:
+            return self._path.read_text(encoding="ascii").strip() == digest
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def announce(self, snapshot: Snapshot) -> None:
+        """Keep the file as the gate is."""
+        keep = {Phase.OPEN: True, Phase.CLOSED: False}.get(snapshot.gate.phase)
+        if keep is None or keep == self._kept:
+            return
+        self._kept = keep
+        try:
+            self._write(snapshot.identity.manifest) if keep else self._path.unlink(missing_ok=True)
+        except OSError as error:
+            LOG.warning("state_file %s cannot be written: %s", self._path, error.strerror)
+
+    def _write(self, digest: str) -> None:
+        """Replace the file in one step, so that no reader sees half a digest."""
+        draft = self._path.with_name(self._path.name + ".new")
+        try:
+            draft.write_text(digest + "\n", encoding="ascii")
+            draft.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise

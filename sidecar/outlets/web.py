@@ -1,0 +1,145 @@
+"""The HTTP endpoints: probes for Kubernetes, metrics, and what people and scripts read.
+
+Answers come from memory and are rendered when the gate changes; nobody who asks can make
+a database be asked.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from sidecar.core.document import health_document, timestamp
+from sidecar.core.gate import Phase
+from sidecar.core.snapshot import Snapshot, Target
+from sidecar.core.telling import NEXT, target_line
+
+SHOWN: Final = 5
+"""How many pending migrations a verbose probe names."""
+
+HEADERS: Final = {"Cache-Control": "no-store", "Server": "migration-sidecar"}
+TEXT: Final = {**HEADERS, "Content-Type": "text/plain; charset=utf-8"}
+HEALTH: Final = {**HEADERS, "Content-Type": "application/health+json"}
+JSON: Final = {**HEADERS, "Content-Type": "application/json"}
+
+Render = Callable[[str], tuple[bytes, str]]
+
+
+class Web:
+    """Answers probes and people from the latest snapshot."""
+
+    def __init__(
+        self,
+        *,
+        alive: Callable[[], bool],
+        render_metrics: Render,
+        render_status: Callable[[Snapshot], object],
+        details: bool,
+    ) -> None:
+        """Take what is asked for an answer; `details` off leaves only bare probes."""
+        self._alive = alive
+        self._render_metrics = render_metrics
+        self._render_status = render_status
+        self._details = details
+        self._snapshot: Snapshot | None = None
+        self._status = 503
+        self._body = b"starting\n"
+        self._started = 503
+
+    def announce(self, snapshot: Snapshot) -> None:
+        """Answer with this snapshot from now on."""
+        gate = snapshot.gate
+        self._snapshot = snapshot
+        self._status = 200 if gate.ready else 503
+        self._body = f"{gate.reason}\n".encode()
+        self._started = 503 if gate.opened_at is None else 200
+
+    def probes(self, *, details_too: bool) -> web.Application:
+        """Return the application with the probes, and the details unless they live elsewhere."""
+        app = web.Application(client_max_size=0)
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/healthz", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/startupz", self._startupz)
+        if details_too:
+            self._add_details(app)
+        return app
+
+    def details(self) -> web.Application:
+        """Return the application with the details alone."""
+        app = web.Application(client_max_size=0)
+        self._add_details(app)
+        return app
+
+    def _add_details(self, app: web.Application) -> None:
+        app.router.add_get("/metrics", self._metrics)
+        if self._details:
+            app.router.add_get("/status", self._statusz)
+
+    async def _livez(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        if self._alive():
+            return web.Response(body=b"ok\n", headers=TEXT)
+        return web.Response(status=503, body=b"the watcher is stuck\n", headers=TEXT)
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        if request.query_string and self._snapshot is not None:
+            if request.query.get("format") == "json":
+                return self._health(self._snapshot)
+            if "verbose" in request.query and self._details:
+                body = verbose(self._snapshot).encode()
+                return web.Response(status=self._status, body=body, headers=TEXT)
+        if "health+json" in request.headers.get("Accept", "") and self._snapshot is not None:
+            return self._health(self._snapshot)
+        return web.Response(status=self._status, body=self._body, headers=TEXT)
+
+    def _health(self, snapshot: Snapshot) -> web.Response:
+        document = health_document(snapshot)
+        if not self._details:
+            document = {"status": document["status"]}
+        body = msgspec.json.encode(document)
+        return web.Response(status=self._status, body=body, headers=HEALTH)
+
+    async def _startupz(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        return web.Response(status=self._started, body=self._body, headers=TEXT)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        body, content_type = self._render_metrics(request.headers.get("Accept", ""))
+        response = web.Response(body=body, headers={**HEADERS, "Content-Type": content_type})
+        response.enable_compression()
+        return response
+
+    async def _statusz(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        if self._snapshot is None:
+            return web.Response(status=503, body=b'{"ready":false}', headers=JSON)
+        body = msgspec.json.encode(self._render_status(self._snapshot))
+        return web.Response(body=body, headers=JSON)
+
+
+def verbose(snapshot: Snapshot) -> str:
+    """Return each check on a line, as the Kubernetes API server does, and what to do."""
+    gate = snapshot.gate
+    lines = [line for target in snapshot.targets for line in _check_lines(target, gate.ready)]
+    since = timestamp(gate.since + snapshot.epoch)
+    held = f", holding: {gate.holding}" if gate.holding else ""
+    outcome = "passed" if gate.ready else "failed"
+    lines.append(f"readyz check {outcome}: {gate.reason}{held} since {since}")
+    if not gate.ready or gate.phase is Phase.HOLDING:
+        lines.append(f"next: {NEXT[gate.holding or gate.reason]}")
+    return "\n".join(lines) + "\n"
+
+
+def _check_lines(target: Target, ready: bool) -> list[str]:
+    told = target_line(target)
+    if not ready:
+        lines = [f"[-]{target.database} {told}"]
+    elif told == target.reason and target.failure is None:
+        return [f"[+]{target.database} ok"]
+    else:
+        lines = [f"[+]{target.database} ok, warning: {told}"]
+    verdict = target.verdict if target.failure is None else None
+    pending = () if verdict is None else verdict.pending
+    lines += [f"    pending {key}" for key in pending[:SHOWN]]
+    if len(pending) > SHOWN:
+        lines.append(f"    and {len(pending) - SHOWN} more")
+    return lines

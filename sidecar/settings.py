@@ -1,0 +1,250 @@
+"""Every setting, once: flag, `SIDECAR_*` variable and TOML key of the same name.
+
+Flags win over the environment, the environment over the file. A name that does not exist
+is an error, with the nearest that does.
+"""
+
+import os
+import re
+import tomllib
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sidecar.errors import UsageError
+
+T = TypeVar("T")
+
+PREFIX: Final = "SIDECAR_"
+
+# Kubernetes describes services to pods in variables; a service whose name begins with
+# "sidecar" must not stop us from starting.
+SERVICE_LINK: Final = re.compile(
+    r"SIDECAR_(.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP).*)"
+)
+
+UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(text: str) -> float:
+    """Return seconds: `250ms`, `30s`, `5m`, `1h`, or a number of seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", text.strip())
+    if match is None:
+        raise ValueError("is no duration, such as 250ms, 30s, 5m or 1h")
+    return float(match[1]) * UNITS[match[2] or "s"]
+
+
+def positive(text: str) -> float:
+    """Return a duration that is more than nothing."""
+    seconds = duration(text)
+    if not seconds:
+        raise ValueError("must be longer than 0")
+    return seconds
+
+
+def switch(text: str) -> bool:
+    """Return whether something is on."""
+    known = {"on": True, "true": True, "yes": True, "1": True}
+    known |= {"off": False, "false": False, "no": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError("is neither on nor off")
+    return known[text.lower()]
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError("is no whole number from 1")
+    return int(text)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the parts between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a parser that takes one of these words."""
+
+    def choose(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"is none of {', '.join(choices)}")
+        return text
+
+    return choose
+
+
+def setting(group: str, parse: Callable[[str], T], default: Any, text: str) -> Any:  # noqa: ANN401
+    """Declare a setting: which commands have it as a flag, how it reads, and what it is for."""
+    return field(default=default, metadata={"group": group, "parse": parse, "help": text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator decided; durations in seconds."""
+
+    manifest: Path = setting("manifest", Path, Path("manifest.json"), "the baked manifest")
+    database_url: str | None = setting(
+        "database", str, None, "where the rows are (default: DATABASE_URL, then libpq's PG*)"
+    )
+    password_file: Path | None = setting(
+        "database", Path, None, "file with the password, read anew at every connect"
+    )
+    schemas: tuple[str, ...] = setting(
+        "database", listed, (), "schema of django_migrations (default: by search_path, as Django)"
+    )
+    connect_timeout: float = setting("database", positive, 3.0, "limit for connecting")
+    read_timeout: float = setting("database", positive, 5.0, "limit for one look")
+    optional: tuple[str, ...] = setting(
+        "verdict", listed, (), "migrations that need not precede traffic: analytics.*,shop.0042_*"
+    )
+    accept_hidden: tuple[str, ...] = setting(
+        "verdict", listed, (), "hidden migrations that are known to be harmless"
+    )
+    accept_pruned: bool = setting(
+        "verdict", switch, False, "open on a squash whose originals a newer release pruned"
+    )
+    on_ahead: str = setting(
+        "verdict", one_of("ready", "not_ready"), "ready", "when a newer release has migrated"
+    )
+    settle: float = setting("gate", duration, 0.0, "how long current must last before it opens")
+    on_outage: str = setting(
+        "gate", one_of("hold", "close"), "hold", "an open gate that cannot read the database"
+    )
+    hold_for: float | None = setting(
+        "gate", duration, None, "how long on_outage=close holds before it closes"
+    )
+    on_regression: str = setting(
+        "gate", one_of("close", "hold"), "close", "an open gate whose schema is behind again"
+    )
+    regression_confirmations: int = setting(
+        "gate", count, 2, "looks in a row before a regression is believed"
+    )
+    on_pruned: str = setting(
+        "gate", one_of("hold", "close"), "hold", "an open gate that sees a pruned squash"
+    )
+    interval: float = setting("gate", positive, 30.0, "pause between looks of an open gate")
+    listen: tuple[str, ...] = setting(
+        "serve", listed, ("[::]:8089",), "addresses: [::]:8089, 127.0.0.1:0, unix:/run/sidecar.sock"
+    )
+    details: bool = setting("serve", switch, True, "serve /status, / and ?verbose")
+    details_listen: tuple[str, ...] = setting(
+        "serve", listed, (), "serve /metrics, /status and / here, and not beside the probes"
+    )
+    state_file: Path | None = setting(
+        "serve", Path, None, "file that remembers an open gate across restarts of the sidecar"
+    )
+    drain_delay: float = setting(
+        "serve", duration, 5.0, "how long to answer 503 before the server closes on SIGTERM"
+    )
+    log_format: str = setting("log", one_of("text", "json"), "text", "how log lines look")
+    log_level: str = setting(
+        "log", one_of("debug", "info", "warning", "error"), "info", "the least that is logged"
+    )
+    timeout: float | None = setting("wait", positive, None, "give up after this long (exit 124)")
+
+
+FIELDS: Final[dict[str, "Field[Any]"]] = {item.name: item for item in fields(Settings)}
+
+
+def add_flags(parser: ArgumentParser, groups: Sequence[str]) -> None:
+    """Add the flags of these groups, and `--config`."""
+    for name, item in FIELDS.items():
+        if item.metadata["group"] in groups:
+            parser.add_argument(
+                "--" + name.replace("_", "-"),
+                metavar="X",
+                dest=name,
+                help=item.metadata["help"]
+                + (f" (default: {default})" if (default := shown(item)) else ""),
+            )
+    parser.add_argument("--config", metavar="FILE", help="TOML file with any of the settings")
+
+
+def shown(item: "Field[Any]") -> str:
+    """Return a default as it would be written."""
+    value = None if item.default is MISSING else item.default
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:g}s" if isinstance(value, float) else str(value or "")
+
+
+def load(flags: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings from flags, environment and file.
+
+    Raises UsageError, which names the place and repeats no value of a URL.
+    """
+    given = {name: text for name, text in flags.items() if name in FIELDS and text is not None}
+    from_flags = {name: (f"--{name.replace('_', '-')}", text) for name, text in given.items()}
+    from_environment = _environment(environment)
+    config = flags.get("config") or environment.get(PREFIX + "CONFIG")
+    from_file = _file(Path(config)) if config else {}
+    raw = {**from_file, **from_environment, **from_flags}
+    values = {name: _parse(FIELDS[name], place, text) for name, (place, text) in raw.items()}
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def _environment(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    found = {}
+    for variable, text in environment.items():
+        name = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
+            continue
+        if name in FIELDS:
+            found[name] = (variable, text)
+        elif not (SERVICE_LINK.fullmatch(variable) or "://" in text and name.endswith("port")):
+            raise UsageError(f"unknown variable {variable}{_nearest(name, PREFIX, str.upper)}")
+    if "database_url" not in found and environment.get("DATABASE_URL"):
+        found["database_url"] = ("DATABASE_URL", environment["DATABASE_URL"])
+    return found
+
+
+def _file(path: Path) -> dict[str, tuple[str, str]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not TOML: {error}") from None
+    found = {}
+    for name, value in document.items():
+        if name not in FIELDS:
+            raise UsageError(f"{path}: unknown key {name}{_nearest(name, '', str.lower)}")
+        found[name] = (f"{path}: {name}", _text(value))
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
+def _nearest(name: str, prefix: str, case: Callable[[str], str]) -> str:
+    close = get_close_matches(name, FIELDS, 1)
+    return f"; did you mean {prefix}{case(close[0])}?" if close else ""
+
+
+def _parse(item: "Field[Any]", place: str, text: str) -> Any:  # noqa: ANN401 - as many types as settings
+    try:
+        return item.metadata["parse"](text)
+    except ValueError as error:
+        raise UsageError(f"{place}: {text!r} {error}") from None
+
+
+def _check(settings: Settings) -> None:
+    if len(settings.schemas) > 1:
+        raise UsageError("schemas: this version watches one schema; name one")
+    if settings.on_outage == "close" and settings.hold_for is None:
+        raise UsageError("on_outage=close needs hold_for, such as 60s (0s closes at once)")
+    if settings.on_outage == "hold" and settings.hold_for is not None:
+        raise UsageError("hold_for has no effect unless on_outage=close")

@@ -1,0 +1,190 @@
+"""The loop: look at each target, compare, step the gate, announce.
+
+Knows the database only as something to read, the outlets only as something to tell, and
+time only as a clock that it is handed.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from sidecar.core import cadence
+from sidecar.core.gate import Drain, Event, Gate, Phase, Policy, Reason, Tick, due, step
+from sidecar.core.graph import Verdict
+from sidecar.core.manifest import Key
+from sidecar.core.recorded import Recorded
+from sidecar.core.snapshot import Identity, Snapshot, Target, overall
+from sidecar.errors import DatabaseError
+
+LONGEST_LOOK: Final = 30.0
+"""A look that takes longer means that the loop is stuck, whatever the timeouts say."""
+
+
+class Reader(Protocol):
+    """A database, as far as the watcher needs one."""
+
+    async def read(self) -> Recorded:
+        """Return what is recorded, or raise DatabaseError."""
+
+    async def release(self) -> None:
+        """Let go of any connection."""
+
+
+class Clock(Protocol):
+    """Time, as far as the watcher needs it."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
+    def wall(self) -> float:
+        """Return seconds since the epoch."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+Listener = Callable[[Snapshot], None]
+
+
+class Watcher:
+    """Watches some targets and keeps one gate; `snapshot` is always the latest."""
+
+    def __init__(
+        self,
+        readers: Mapping[str, Reader],
+        judge: Callable[[Sequence[Key]], Verdict],
+        *,
+        identity: Identity,
+        gate: Gate,
+        policy: Policy,
+        clock: Clock,
+        chance: Callable[[], float],
+        steady: float,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        """Take the parts; nothing is read before `run`."""
+        self._readers = readers
+        self._judge = judge
+        self._identity = identity
+        self._gate = gate
+        self._policy = policy
+        self._clock = clock
+        self._chance = chance
+        self._steady = steady
+        self._listeners = tuple(listeners)
+        self._started_at = clock.monotonic()
+        self._targets = {name: Target(database=name) for name in readers}
+        self._texts: dict[str, str] = {}
+        self._promised = dict.fromkeys(readers, self._started_at + LONGEST_LOOK)
+        self.snapshot = self._snapshot()
+
+    async def run(self) -> None:
+        """Watch until cancelled; every connection is let go then."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, reader in self._readers.items():
+                    tasks.create_task(self._watch(name, reader), name=f"watch {name}")
+        finally:
+            for reader in self._readers.values():
+                await reader.release()
+
+    def drain(self) -> None:
+        """Close the gate for good, at once."""
+        self._step(Drain(self._clock.monotonic()))
+        self._announce()
+
+    def alive(self) -> bool:
+        """Tell whether each target's loop is where it promised to be; databases do not matter."""
+        return self._clock.monotonic() <= min(self._promised.values())
+
+    async def _watch(self, name: str, reader: Reader) -> None:
+        rhythm = cadence.Cadence(progress_at=self._clock.monotonic())
+        while self._gate.phase is not Phase.DRAINING:
+            self._promised[name] = self._clock.monotonic() + LONGEST_LOOK
+            progressed = await self._look(name, reader)
+            rhythm = cadence.advance(
+                rhythm,
+                self._gate,
+                at=self._clock.monotonic(),
+                failed=self._targets[name].failure is not None,
+                progressed=progressed,
+                steady=self._steady,
+            )
+            if rhythm.pause > cadence.KEEP_CONNECTION:
+                await reader.release()
+            pause = cadence.jittered(rhythm.pause, self._chance())
+            self._promised[name] = self._clock.monotonic() + pause + LONGEST_LOOK
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait; wake for what the passing of time alone does to the gate."""
+        end = self._clock.monotonic() + seconds
+        while (now := self._clock.monotonic()) < end:
+            change = due(self._gate, self._policy)
+            await self._clock.sleep((end if change is None else min(end, change)) - now)
+            now = self._clock.monotonic()
+            if change is not None and now >= change:
+                self._step(Tick(now))
+                self._announce()
+
+    async def _look(self, name: str, reader: Reader) -> bool:
+        """Look once; tell whether the rows have changed."""
+        began = self._clock.monotonic()
+        before, progressed = self._targets[name], False
+        try:
+            recorded = await reader.read()
+        except DatabaseError as error:
+            after = msgspec.structs.replace(
+                before, failure=Reason(error.reason), message=str(error)
+            )
+        else:
+            progressed = name in self._texts and recorded.text != self._texts[name]
+            after = self._judged(name, before, recorded)
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        self._targets[name] = msgspec.structs.replace(
+            after,
+            looked_at=wall,
+            succeeded_at=wall if after.failure is None else before.succeeded_at,
+            progress_at=wall if progressed else before.progress_at,
+            took=now - began,
+        )
+        look = overall(tuple(self._targets.values()), now)
+        if look is not None:
+            self._step(look)
+        self._announce()
+        return progressed
+
+    def _judged(self, name: str, before: Target, recorded: Recorded) -> Target:
+        """Compare, unless the same bytes were compared before."""
+        verdict = before.verdict
+        if verdict is None or self._texts.get(name) != recorded.text:
+            verdict = self._judge(recorded.keys())
+            self._texts[name] = recorded.text
+        return msgspec.structs.replace(
+            before,
+            schema=recorded.schema,
+            verdict=verdict,
+            failure=None,
+            message=None,
+            note=recorded.note,
+            last_applied=recorded.last_applied,
+        )
+
+    def _step(self, event: Event) -> None:
+        self._gate = step(self._gate, event, self._policy)
+
+    def _announce(self) -> None:
+        self.snapshot = self._snapshot()
+        for listener in self._listeners:
+            listener(self.snapshot)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            gate=self._gate,
+            targets=tuple(self._targets.values()),
+            identity=self._identity,
+            epoch=self._clock.wall() - self._clock.monotonic(),
+            started_at=self._started_at,
+        )
