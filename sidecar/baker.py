@@ -21,7 +21,9 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 FORMAT = 1
 REFUSED = 66
@@ -42,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"bake: {message}; see --help\n")
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what baking asks for; `manage.py bake_migrations` adds the same."""
     parser.add_argument(
         "-o",
@@ -76,7 +78,7 @@ def add_arguments(parser):
     )
 
 
-def main(argv=None, program="baker.py"):
+def main(argv: list[str] | None = None, program: str = "baker.py") -> int:
     """Bake as the arguments say; return the exit code."""
     parser = Parser(
         prog=program, description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -101,7 +103,7 @@ def main(argv=None, program="baker.py"):
     return 0
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Bake and write; Django is set up already."""
     manifest = bake(options)
     if options.output == "-":
@@ -123,7 +125,7 @@ def warn(message):
 
 
 @contextlib.contextmanager
-def offline():
+def offline() -> Iterator[None]:
     """Let no database connection open: baking runs where there is none.
 
     The error is an OperationalError, so that apps which tolerate an absent database in
@@ -195,7 +197,9 @@ def load():
     from django.db.migrations import exceptions
     from django.db.migrations.loader import MigrationLoader
 
-    class Loader(MigrationLoader):
+    class Loader(MigrationLoader):  # type: ignore[misc]  # Django is untyped
+        disk_migrations: dict[tuple[str, str], Any]
+
         def load_disk(self):
             super().load_disk()
             order = {config.label: n for n, config in enumerate(apps.get_app_configs())}
@@ -274,7 +278,7 @@ def warn_of_undefined_order(loader):
         return
     squashes = {key: set(migration.replaces) for key, migration in loader.replacements.items()}
     for outer, replaced in squashes.items():
-        for other in squashes:
+        for other, likewise in squashes.items():
             if other[0] != outer[0] or other == outer:
                 continue
             if other in replaced and django.VERSION < (6, 0):
@@ -282,7 +286,7 @@ def warn_of_undefined_order(loader):
                     f"{name(outer)} replaces the squash {name(other)}: before Django 6.0 the "
                     "outcome depends on the order in which files are found; sorted order is taken"
                 )
-            elif other > outer and replaced & squashes[other]:
+            elif other > outer and replaced & likewise:
                 warn(
                     f"{name(outer)} and {name(other)} replace some of the same migrations: before "
                     "Django 6.1 the outcome depends on the order in which files are found; "
@@ -298,7 +302,8 @@ def fingerprint(loader, key):
     module = f"{loader.migrations_module(key[0])[0]}.{key[1]}"
     try:
         spec = importlib.util.find_spec(module)
-        source = spec.loader.get_source(module)
+        # A zipped package has its source too; an extension module or a lone .pyc has none.
+        source = spec.loader.get_source(module)  # type: ignore[union-attr]
     except (ImportError, AttributeError, OSError):
         return None
     if source is None:
@@ -365,13 +370,13 @@ def touches_data(operation):
     return type(operation).__name__ in ("RunPython", "RunSQL")
 
 
-# ---------------------------------------------------------------- what breaks the code that runs now
+# ---------------------------------------------------------------- what breaks running code
 
 
 def breakages(operation, app, state):
     """Yield what an operation takes from code that knows only the state before it."""
     kind = next((c.__name__ for c in type(operation).__mro__ if c.__name__ in JUDGES), None)
-    judge = JUDGES.get(kind)
+    judge = JUDGES.get(kind or "")
     model = getattr(operation, "model_name", None) or getattr(operation, "name", "") or ""
     if kind == "RenameModel":
         model = operation.old_name
@@ -497,7 +502,7 @@ def judge(loader):
     """Return the final state of the models, and what each migration breaks."""
     from django.db.migrations.state import ProjectState
 
-    judged = {}
+    judged: dict[tuple[str, str], list[str]] = {}
     state = walk(loader.graph, ProjectState(real_apps=loader.unmigrated_apps), judged)
     if loader.replacements:
         # The originals of a squash run on databases that are half-way through them.
@@ -568,36 +573,49 @@ def model_changes(loader, state):
 
 def bake(options):
     """Return the manifest's text. Raises Refusal."""
-    import django
-    from django.apps import apps
-    from django.conf import settings
-
     loader = load()
     warn_of_undefined_order(loader)
     state, judged = judge(loader)
     if not options.no_model_check:
         check_models(loader, state, options)
-    graph = unreplaced_graph(loader)
-    rows = [entry(loader, graph, key, judged) for key in loader.disk_migrations]
-    body = {
-        "squashing": "recursive" if django.VERSION >= (6, 0) else "flat",
-        "apps": [c.label for c in apps.get_app_configs() if c.label in loader.migrated_apps],
-        "optional": sorted(options.optional),
-        "missing": [missing(node) for _, node in sorted(graph.node_map.items()) if is_dummy(node)],
-    }
-    lines = ",\n".join(dump(row) for row in rows)
-    text = f'{dump(body)[:-1]},"migrations":[\n{lines}\n]}}'
+    return manifest(loader, judged, options.release, options.optional)
+
+
+def manifest(loader, judged, release=None, optional=()):
+    """Return the manifest's text for a loader that has built its graph."""
+    import django
+    from django.apps import apps
+    from django.conf import settings
+
+    labels = [config.label for config in apps.get_app_configs()]
     installed = "\n".join(settings.INSTALLED_APPS)
+    graph = graph_text(loader, judged, labels, optional)
     head = {
         "format": FORMAT,
-        "digest": "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
-        "release": options.release,
+        "digest": "sha256:" + hashlib.sha256(graph.encode()).hexdigest(),
+        "release": release,
         "django": django.get_version(),
         "settings": os.environ.get("DJANGO_SETTINGS_MODULE"),
         "installed_apps": "sha256:" + hashlib.sha256(installed.encode()).hexdigest(),
         "databases": {a: d.get("ENGINE", "") for a, d in sorted(settings.DATABASES.items())},
     }
-    return f'{dump(head)[:-1]},"graph":{text}}}\n'
+    return f'{dump(head)[:-1]},"graph":{graph}}}\n'
+
+
+def graph_text(loader, judged, labels, optional):
+    """Return the part of the manifest that decides; the digest is of these bytes."""
+    import django
+
+    graph = unreplaced_graph(loader)
+    rows = [entry(loader, graph, key, judged) for key in loader.disk_migrations]
+    body = {
+        "squashing": "recursive" if django.VERSION >= (6, 0) else "flat",
+        "apps": [label for label in labels if label in loader.migrated_apps],
+        "optional": sorted(optional),
+        "missing": [missing(node) for _, node in sorted(graph.node_map.items()) if is_dummy(node)],
+    }
+    lines = ",\n".join(dump(row) for row in rows)
+    return f'{dump(body)[:-1]},"migrations":[\n{lines}\n]}}'
 
 
 def entry(loader, graph, key, judged):

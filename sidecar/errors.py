@@ -25,12 +25,6 @@ class ManifestError(SidecarError):
     exit_code = 65
 
 
-class BakeError(SidecarError):
-    """The project's migrations are not fit to ship, so no manifest was written."""
-
-    exit_code = 66
-
-
 class WaitTimeout(SidecarError):
     """`wait` ran out of time (124, as timeout(1) has it)."""
 

@@ -199,7 +199,7 @@ def _environment(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
             continue
         if name in FIELDS:
             found[name] = (variable, text)
-        elif not (SERVICE_LINK.fullmatch(variable) or "://" in text and name.endswith("port")):
+        elif not (SERVICE_LINK.fullmatch(variable) or ("://" in text and name.endswith("port"))):
             raise UsageError(f"unknown variable {variable}{_nearest(name, PREFIX, str.upper)}")
     if "database_url" not in found and environment.get("DATABASE_URL"):
         found["database_url"] = ("DATABASE_URL", environment["DATABASE_URL"])

@@ -11,11 +11,12 @@ from typing import Final, Protocol
 import msgspec
 
 from sidecar.core import cadence
-from sidecar.core.gate import Drain, Event, Gate, Phase, Policy, Reason, Tick, due, step
+from sidecar.core.gate import due, step
 from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded
 from sidecar.core.snapshot import Identity, Snapshot, Target, overall
+from sidecar.core.states import Drain, Event, Gate, Phase, Policy, Reason, Tick
 from sidecar.errors import DatabaseError
 
 LONGEST_LOOK: Final = 30.0
@@ -51,7 +52,7 @@ Listener = Callable[[Snapshot], None]
 class Watcher:
     """Watches some targets and keeps one gate; `snapshot` is always the latest."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the one place where the parts meet
         self,
         readers: Mapping[str, Reader],
         judge: Callable[[Sequence[Key]], Verdict],
@@ -82,6 +83,7 @@ class Watcher:
 
     async def run(self) -> None:
         """Watch until cancelled; every connection is let go then."""
+        self._announce()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, reader in self._readers.items():

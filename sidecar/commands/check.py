@@ -13,11 +13,11 @@ import msgspec
 
 from sidecar.commands import inputs
 from sidecar.core import document, telling
-from sidecar.core.gate import Reason
 from sidecar.core.graph import Outcome, Verdict
 from sidecar.core.manifest import Manifest
 from sidecar.core.recorded import Recorded
 from sidecar.core.snapshot import Target
+from sidecar.core.states import Reason
 from sidecar.databases import Database
 from sidecar.errors import DatabaseError
 from sidecar.settings import Settings

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.core import graph
-from sidecar.core.gate import Policy
 from sidecar.core.manifest import Key, Manifest, decode
 from sidecar.core.snapshot import Identity
+from sidecar.core.states import Policy
 from sidecar.databases import Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
 from sidecar.settings import Settings

@@ -49,7 +49,6 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
     memory = Memory(settings.state_file) if settings.state_file else None
     remembered = memory is not None and memory.remembers(manifest.digest)
     web = Web(
-        alive=lambda: watcher.alive(),
         render_metrics=metrics.render,
         render_status=partial(status_document, nodes=manifest.nodes),
         details=settings.details,
@@ -68,7 +67,7 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
     )
     async with Listeners() as listeners:
         apart = bool(settings.details_listen)
-        await listeners.open(web.probes(details_too=not apart), settings.listen)
+        await listeners.open(web.probes(watcher.alive, details_too=not apart), settings.listen)
         if apart:
             await listeners.open(web.details(), settings.details_listen)
         await _watch_until_stopped(watcher, settings.drain_delay)

@@ -12,6 +12,7 @@ import random
 import shutil
 import sys
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Final, Protocol
 
 from sidecar.commands import inputs, logs
@@ -60,7 +61,7 @@ def _find(name: str) -> str:
     found = shutil.which(name)
     if found is not None:
         return found
-    if os.path.exists(name):
+    if Path(name).exists():
         raise CommandNotRunnable(f"{name}: cannot be run")
     raise CommandNotFound(f"{name}: command not found")
 
@@ -139,7 +140,7 @@ class Bar:
 
     def __init__(self) -> None:
         """Draw an empty bar."""
-        from tqdm import tqdm
+        from tqdm import tqdm  # noqa: PLC0415 - only a terminal pays for it
 
         self._bar = tqdm(
             total=0, unit="migration", bar_format="{desc} |{bar}| {n}/{total} {elapsed}"

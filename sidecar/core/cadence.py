@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.gate import Gate, Phase
+from sidecar.core.states import Gate, Phase
 
 EAGER: Final = 0.25
 PATIENT: Final = 2.0

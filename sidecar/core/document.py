@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sidecar.core.gate import Gate, Phase
 from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key, Node
 from sidecar.core.snapshot import Snapshot, Target
+from sidecar.core.states import Gate, Phase
 from sidecar.core.telling import NEXT, target_line
 
 Document = dict[str, Any]

@@ -21,115 +21,12 @@ bug and raises.
 """
 
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Final, NoReturn
+from typing import Final
 
 import msgspec
 
 from sidecar.core.graph import Outcome
-
-
-class Reason(StrEnum):
-    """Why the gate is as it is: one vocabulary for log, body, metric and runbook."""
-
-    STARTING = "starting"
-    SCHEMA_CURRENT = "schema_current"
-    SCHEMA_AHEAD = "schema_ahead"
-    SCHEMA_BEHIND = "schema_behind"
-    HISTORY_INCONSISTENT = "history_inconsistent"
-    MIGRATE_RUNNING = "migrate_running"
-    DATABASE_UNREACHABLE = "database_unreachable"
-    DATABASE_DENIED = "database_denied"
-    DATABASE_TIMEOUT = "database_timeout"
-    DRAINING = "draining"
-
-
-class Phase(StrEnum):
-    """The states of the gate; traffic may arrive in `open` and `holding`."""
-
-    STARTING = "starting"
-    WAITING = "waiting"
-    OPEN = "open"
-    HOLDING = "holding"
-    CLOSED = "closed"
-    DRAINING = "draining"
-
-
-class Signal(StrEnum):
-    """What an event means once the policy has been asked."""
-
-    GOOD = "good"
-    MIGRATING = "migrating"
-    AHEAD = "ahead, not ready"
-    PRUNED = "pruned"
-    BEHIND = "behind"
-    INCONSISTENT = "inconsistent"
-    FAILED = "look failed"
-    TIME = "time passes"
-    DRAIN = "drain"
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator decided; durations in seconds."""
-
-    on_ahead_ready: bool = True
-    close_on_outage_after: float | None = None
-    close_on_regression: bool = True
-    regression_confirmations: int = 2
-    close_on_pruned: bool = False
-    accept_pruned: bool = False
-    settle: float = 0.0
-
-
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look at the database said, or why it said nothing."""
-
-    at: float
-    outcome: Outcome | None = None
-    failure: Reason | None = None
-    pruned: bool = False
-    migrating: bool = False
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """Time has passed."""
-
-    at: float
-
-
-class Drain(msgspec.Struct, frozen=True):
-    """The process was told to stop."""
-
-    at: float
-
-
-Event = Look | Tick | Drain
-
-
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the gate. Times are seconds on the clock of the events."""
-
-    phase: Phase = Phase.STARTING
-    reason: Reason = Reason.STARTING
-    holding: Reason | None = None
-    """What the gate is held open against."""
-    since: float
-    """When phase, reason or holding last changed."""
-    opened_at: float | None = None
-    """When the gate first opened."""
-    doubts: int = 0
-    """Looks in a row that spoke against the state and are not yet believed."""
-    good_since: float | None = None
-    failing_since: float | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether traffic may arrive."""
-        return self.phase in {Phase.OPEN, Phase.HOLDING}
-
-    def __bool__(self) -> NoReturn:
-        """Open, holding and merely not closed are three things; say which is meant."""
-        raise TypeError("a Gate has no truth value; ask for .ready or .phase")
+from sidecar.core.states import Drain, Event, Gate, Look, Phase, Policy, Reason, Signal, Tick
 
 
 class _Moment(msgspec.Struct, frozen=True):

@@ -7,7 +7,8 @@ unapplied and overlooked, because Django does not look below an applied leaf?
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -131,7 +132,7 @@ def check(manifest: Manifest) -> None:
         )
 
 
-def _plan(graph: ReplacedGraph, unapplied: Set[Key]) -> tuple[Key, ...]:
+def _plan(graph: ReplacedGraph, unapplied: AbstractSet[Key]) -> tuple[Key, ...]:
     """Return what `migrate` would run, in its order: an applied leaf hides its ancestors."""
     plan: list[Key] = []
     visited: set[Key] = set()
@@ -152,7 +153,7 @@ def _plan(graph: ReplacedGraph, unapplied: Set[Key]) -> tuple[Key, ...]:
 
 
 def _violations(
-    manifest: Manifest, graph: ReplacedGraph, rows: Set[Key]
+    manifest: Manifest, graph: ReplacedGraph, rows: AbstractSet[Key]
 ) -> tuple[tuple[Key, Key], ...]:
     """Return every (applied, unapplied dependency) that `check_consistent_history` refuses."""
     return tuple(
@@ -166,7 +167,7 @@ def _violations(
     )
 
 
-def _stands(manifest: Manifest, key: Key, rows: Set[Key]) -> bool:
+def _stands(manifest: Manifest, key: Key, rows: AbstractSet[Key]) -> bool:
     """Tell whether a squash is as good as recorded: all that it replaces has rows."""
     recursive = manifest.squashing is Squashing.RECURSIVE
     return key in manifest.squashes and all(
@@ -175,11 +176,11 @@ def _stands(manifest: Manifest, key: Key, rows: Set[Key]) -> bool:
     )
 
 
-def _hidden(manifest: Manifest, rows: Set[Key], overlooked: Set[Key]) -> list[Key]:
+def _hidden(manifest: Manifest, rows: AbstractSet[Key], overlooked: AbstractSet[Key]) -> list[Key]:
     return sorted(key for key in overlooked if not (key in manifest.squashes and key in rows))
 
 
-def _lost(manifest: Manifest, graph: ReplacedGraph, rows: Set[Key]) -> tuple[Key, ...]:
+def _lost(manifest: Manifest, graph: ReplacedGraph, rows: AbstractSet[Key]) -> tuple[Key, ...]:
     """Return originals without a row that only half-applied squashes could still stand for."""
     halved, covered = set[Key](), set[Key]()
     for squash in manifest.squashes:
@@ -191,7 +192,7 @@ def _lost(manifest: Manifest, graph: ReplacedGraph, rows: Set[Key]) -> tuple[Key
     return tuple(sorted(halved - covered - rows - graph.nodes))
 
 
-def _is_pruned(manifest: Manifest, key: Key, rows: Set[Key]) -> bool:
+def _is_pruned(manifest: Manifest, key: Key, rows: AbstractSet[Key]) -> bool:
     return key in rows and key in manifest.squashes and rows.isdisjoint(manifest.originals[key])
 
 
@@ -199,7 +200,7 @@ def _is_pruned(manifest: Manifest, key: Key, rows: Set[Key]) -> bool:
 def _required(
     graph: ReplacedGraph, optional: tuple[str, ...]
 ) -> tuple[frozenset[Key], dict[str, int]]:
-    """Return what must precede traffic, all but the optional and all that it needs, and how many by app."""
+    """Return what must precede traffic, with counts by app: all but the optional, and its needs."""
     required = {
         key for key in graph.nodes if not any(fnmatchcase(key, pattern) for pattern in optional)
     }
@@ -212,7 +213,7 @@ def _required(
 
 
 def _surprises(
-    manifest: Manifest, recorded: Sequence[Key], rows: Set[Key]
+    manifest: Manifest, recorded: Sequence[Key], rows: AbstractSet[Key]
 ) -> tuple[tuple[Key, ...], tuple[Key, ...], tuple[Key, ...]]:
     """Sort the rows that the manifest does not know into newer, leftover and foreign."""
     unknown = rows - manifest.known

@@ -6,7 +6,8 @@ Which squash replaces its originals depends on the rows, and nothing else of the
 does, so a graph is rebuilt only when that choice changes.
 """
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 
@@ -28,7 +29,9 @@ class ReplacedGraph(msgspec.Struct, frozen=True, eq=False):
     error: str | None = None
 
 
-def replaced_graph(manifest: Manifest, rows: Set[Key]) -> tuple[ReplacedGraph, Set[Key]]:
+def replaced_graph(
+    manifest: Manifest, rows: AbstractSet[Key]
+) -> tuple[ReplacedGraph, AbstractSet[Key]]:
     """Return the graph that Django would build from these rows, and what it takes as applied.
 
     A squash counts as applied exactly when all that it replaces is, whatever its own row
@@ -130,7 +133,7 @@ def _step_aside(parents: Edges, children: Edges, squash: Key, replaced: Collecti
         children[parent].discard(squash)
 
 
-def _missing(manifest: Manifest, parents: Mapping[Key, Set[Key]]) -> str | None:
+def _missing(manifest: Manifest, parents: Mapping[Key, AbstractSet[Key]]) -> str | None:
     for key, entry in manifest.missing.items():
         if key in parents:
             squashes = [s for s, replaces in manifest.squashes.items() if key in replaces]
@@ -139,7 +142,7 @@ def _missing(manifest: Manifest, parents: Mapping[Key, Set[Key]]) -> str | None:
     return None
 
 
-def _cycle(parents: Mapping[Key, Set[Key]]) -> str | None:
+def _cycle(parents: Mapping[Key, AbstractSet[Key]]) -> str | None:
     try:
         TopologicalSorter({key: sorted(parents[key]) for key in sorted(parents)}).prepare()
     except CycleError as error:
@@ -147,7 +150,7 @@ def _cycle(parents: Mapping[Key, Set[Key]]) -> str | None:
     return None
 
 
-def _leaves(children: Mapping[Key, Set[Key]]) -> tuple[Key, ...]:
+def _leaves(children: Mapping[Key, AbstractSet[Key]]) -> tuple[Key, ...]:
     return tuple(
         sorted(
             key for key, after in children.items() if app_of(key) not in {app_of(k) for k in after}

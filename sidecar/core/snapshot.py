@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sidecar.core.gate import Gate, Look, Reason
 from sidecar.core.graph import Outcome, Verdict
+from sidecar.core.states import Gate, Look, Reason
 
 REASONS = {
     Outcome.CURRENT: Reason.SCHEMA_CURRENT,

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sidecar.core.gate import Gate, Phase, Reason
 from sidecar.core.graph import Verdict
 from sidecar.core.snapshot import Target
+from sidecar.core.states import Gate, Phase, Reason
 
 
 def target_line(target: Target) -> str:

@@ -106,7 +106,7 @@ class Postgres:
         )
         await connection.execute(begin)
         try:
-            row = await connection.fetchrow(READ.format(table=self._table), self._table)
+            (row,) = await connection.fetch(READ.format(table=self._table), self._table)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
             await connection.execute("ROLLBACK")
             await connection.execute(begin)
@@ -119,7 +119,7 @@ class Postgres:
     async def _absent(self, connection: asyncpg.Connection) -> Recorded:
         """Say why there is no table; an absent one is an empty set, as for Django."""
         schema = self._address.schema
-        found = await connection.fetchrow(
+        (found,) = await connection.fetch(
             WHY_ABSENT, TABLE, schema, _quote(schema) if schema else None
         )
         path = [_unquote(part, found["role"]) for part in found["search_path"].split(",")]

@@ -7,17 +7,23 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from sidecar.errors import UsageError
 
 LIBPQ: Final = frozenset(
-    "host port dbname user password passfile sslmode sslcert sslkey sslrootcert sslcrl sslpassword "
-    "sslnegotiation ssl_min_protocol_version ssl_max_protocol_version target_session_attrs "
-    "krbsrvname gsslib service options".split()
+    {
+        *("host", "port", "dbname", "user", "password", "passfile", "service", "options"),
+        *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword"),
+        *("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version"),
+        *("target_session_attrs", "krbsrvname", "gsslib"),
+    }
 )
+# Settings of Django, of its pools and of drivers, that mean nothing to one short look.
 DJANGO: Final = frozenset(
-    # Settings of Django and its pools, and of drivers, that mean nothing to one short look.
-    "conn_max_age conn_health_checks disable_server_side_cursors atomic_requests autocommit "
-    "ssl_require engine pool assume_role server_side_binding isolation_level test_name "
-    "application_name client_encoding connect_timeout keepalives keepalives_idle "
-    "keepalives_interval keepalives_count tcp_user_timeout gssencmode channel_binding "
-    "load_balance_hosts prepare_threshold".split()
+    {
+        *("conn_max_age", "conn_health_checks", "disable_server_side_cursors", "engine", "pool"),
+        *("atomic_requests", "autocommit", "ssl_require", "assume_role", "server_side_binding"),
+        *("isolation_level", "test_name", "application_name", "client_encoding"),
+        *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval"),
+        *("keepalives_count", "tcp_user_timeout", "gssencmode", "channel_binding"),
+        *("load_balance_hosts", "prepare_threshold"),
+    }
 )
 
 

@@ -2,8 +2,8 @@
 
 import logging
 
-from sidecar.core.gate import Gate, Phase
 from sidecar.core.snapshot import Snapshot
+from sidecar.core.states import Gate, Phase
 from sidecar.core.telling import gate_line
 
 LOG = logging.getLogger("sidecar.gate")

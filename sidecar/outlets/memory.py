@@ -7,8 +7,8 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from sidecar.core.gate import Phase
 from sidecar.core.snapshot import Snapshot
+from sidecar.core.states import Phase
 
 LOG = logging.getLogger("sidecar.memory")
 

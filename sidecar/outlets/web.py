@@ -11,8 +11,8 @@ import msgspec
 from aiohttp import web
 
 from sidecar.core.document import health_document, timestamp
-from sidecar.core.gate import Phase
 from sidecar.core.snapshot import Snapshot, Target
+from sidecar.core.states import Phase
 from sidecar.core.telling import NEXT, target_line
 
 SHOWN: Final = 5
@@ -32,17 +32,16 @@ class Web:
     def __init__(
         self,
         *,
-        alive: Callable[[], bool],
         render_metrics: Render,
         render_status: Callable[[Snapshot], object],
         details: bool,
     ) -> None:
         """Take what is asked for an answer; `details` off leaves only bare probes."""
-        self._alive = alive
         self._render_metrics = render_metrics
         self._render_status = render_status
         self._details = details
         self._snapshot: Snapshot | None = None
+        self._alive: Callable[[], bool] = bool
         self._status = 503
         self._body = b"starting\n"
         self._started = 503
@@ -55,8 +54,9 @@ class Web:
         self._body = f"{gate.reason}\n".encode()
         self._started = 503 if gate.opened_at is None else 200
 
-    def probes(self, *, details_too: bool) -> web.Application:
+    def probes(self, alive: Callable[[], bool], *, details_too: bool) -> web.Application:
         """Return the application with the probes, and the details unless they live elsewhere."""
+        self._alive = alive
         app = web.Application(client_max_size=0)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/healthz", self._livez)
@@ -119,7 +119,7 @@ class Web:
 def verbose(snapshot: Snapshot) -> str:
     """Return each check on a line, as the Kubernetes API server does, and what to do."""
     gate = snapshot.gate
-    lines = [line for target in snapshot.targets for line in _check_lines(target, gate.ready)]
+    lines = [line for target in snapshot.targets for line in _check_lines(target, ready=gate.ready)]
     since = timestamp(gate.since + snapshot.epoch)
     held = f", holding: {gate.holding}" if gate.holding else ""
     outcome = "passed" if gate.ready else "failed"
@@ -129,7 +129,7 @@ def verbose(snapshot: Snapshot) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _check_lines(target: Target, ready: bool) -> list[str]:
+def _check_lines(target: Target, *, ready: bool) -> list[str]:
     told = target_line(target)
     if not ready:
         lines = [f"[-]{target.database} {told}"]

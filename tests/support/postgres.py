@@ -128,9 +128,9 @@ class Server:
     def psql(self, database: str, script: Path, **variables: str) -> None:
         """Run a script with psql variables, stopping at the first error."""
         flags = [f"--set={name}={value}" for name, value in variables.items()]
+        options = ("-X", "-q", "-v", "ON_ERROR_STOP=1", *flags, "-f", script)
         subprocess.run(
-            [self._programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *flags, "-f", script]
-            + [self.url(database)],
+            [self._programs / "psql", *options, self.url(database)],
             check=True,
             capture_output=True,
             text=True,

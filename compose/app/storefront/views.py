@@ -1,8 +1,7 @@
 """The shop's pages."""
 
-from django.http import HttpResponse, JsonResponse
-
 from catalog.models import Product
+from django.http import HttpResponse, JsonResponse
 from orders.models import Order
 
 

@@ -1,6 +1,6 @@
 """`manage.py bake_migrations`: the same as `sidecar bake`, for projects that install the app."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -22,6 +22,6 @@ class Command(BaseCommand):
         """Bake; refusals end with exit code 66."""
         try:
             with baker.offline():
-                baker.run(baker.argparse.Namespace(**options))
+                baker.run(Namespace(**options))
         except baker.Refusal as refusal:
             raise CommandError(f"refused: {refusal}", returncode=baker.REFUSED) from None
