@@ -28,7 +28,7 @@ class Cadence(msgspec.Struct, frozen=True):
     """The rhythm so far; `pause` is what to wait before the next look, in seconds."""
 
     progress_at: float
-    pause: float = EAGER
+    pause: float = EAGER / GROWTH
     failures: int = 0
 
 
@@ -53,7 +53,7 @@ def _pause(cadence: Cadence, gate: Gate, quiet: float, steady: float) -> float:
         return CONFIRM
     if quiet == 0 or cadence.failures:
         return EAGER
-    return min(max(cadence.pause, EAGER) * GROWTH, IDLE if quiet > IDLE_AFTER else PATIENT)
+    return min(cadence.pause * GROWTH, IDLE if quiet > IDLE_AFTER else PATIENT)
 
 
 def jittered(pause: float, chance: float) -> float:

@@ -96,7 +96,7 @@ def _read(event: Event, policy: Policy) -> tuple[Signal, Reason]:
             return Signal.MIGRATING, Reason.MIGRATE_RUNNING
         case Look(outcome=Outcome.AHEAD):
             return Signal.GOOD, Reason.SCHEMA_AHEAD
-        case Look():
+        case _:
             return Signal.GOOD, Reason.SCHEMA_CURRENT
 
 

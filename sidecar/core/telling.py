@@ -25,7 +25,7 @@ def verdict_details(verdict: Verdict) -> list[str]:
     details += [f"{child} is applied before {parent}" for child, parent in verdict.inconsistent[:1]]
     details += [f"conflict between {' and '.join(group)}" for group in verdict.conflicts[:1]]
     if verdict.hidden:
-        details.append(f"{_some(verdict.hidden)} hidden: not applied, and overlooked by Django")
+        details.append(f"{_some(verdict.hidden)} hidden")
     if verdict.pending:
         details.append(f"{len(verdict.pending)} pending, next {verdict.pending[0]}")
     if verdict.pruned:
@@ -41,11 +41,12 @@ def verdict_details(verdict: Verdict) -> list[str]:
 
 def gate_line(gate: Gate, targets: Sequence[Target]) -> str:
     """Return the gate's reason with what lies behind it, on one line."""
-    text = str(gate.reason)
-    if gate.holding is not None:
-        text += f" (holding: {gate.holding})"
-    telling = [line for target in targets if (line := target_line(target)) != gate.reason]
-    return f"{text}; {'; '.join(telling)}" if telling and gate.phase is not Phase.DRAINING else text
+    text = f"{gate.reason} (holding: {gate.holding})" if gate.holding else str(gate.reason)
+    if gate.phase is Phase.DRAINING:
+        return text
+    said = str(gate.holding or gate.reason)
+    lines = [target_line(target).removeprefix(said).removeprefix(": ") for target in targets]
+    return ": ".join([text, *filter(None, ["; ".join(filter(None, lines))])])
 
 
 NEXT = {

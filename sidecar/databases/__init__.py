@@ -52,7 +52,10 @@ def connect(address: Address) -> Database:
 
     Raises UsageError when the URL cannot be meant.
     """
-    scheme = "postgresql" if address.url is None else urlsplit(address.url).scheme
+    try:
+        scheme = "postgresql" if address.url is None else urlsplit(address.url).scheme
+    except ValueError:
+        raise UsageError("the database URL cannot be read; is a bracket missing?") from None
     module = MODULES.get(scheme.partition("+")[0])
     if module is None:
         what = f"has the scheme {scheme!r}" if scheme else "has no scheme"

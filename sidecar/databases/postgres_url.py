@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from sidecar.errors import UsageError
 
@@ -49,7 +49,7 @@ def to_libpq(url: str, options: str | None = None) -> str:
             raise UsageError(f"the database URL has an unknown parameter {name!r}{hint}")
     if options and "options" not in query:
         query["options"] = options
-    return urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
+    return f"postgresql://{parts.netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
 
 
 def _check_hosts(authority: str) -> None:

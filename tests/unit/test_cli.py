@@ -1,0 +1,132 @@
+"""The command line: one clear line, the right exit code, and never a traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.manifests import chain, encode, node
+from support.project import environment
+from support.project import sidecar as installed
+
+import sidecar
+
+
+def run(*arguments: str, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [installed(), *arguments],
+        check=False,
+        cwd=cwd,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+URL = {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/db"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "message"),
+    [
+        (["chek"], {}, 64, "unknown command 'chek', did you mean check?; see sidecar --help"),
+        (["check", "--jason"], {}, 64, "check: unknown argument '--jason', did you mean --json?"),
+        (["check", "--manifest"], {}, 64, "check: argument --manifest: expected one argument"),
+        (["check", "extra"], {}, 64, "check: unknown argument 'extra'"),
+        (["check"], {"SIDECAR_ON_AHED": "x"}, 64, "AHED; did you mean SIDECAR_ON_AHEAD?"),
+        (["serve", "--settle", "soon"], {}, 64, "--settle: 'soon' is no duration"),
+        (["serve", "--on-ahead", "x"], {}, 64, "--on-ahead: 'x' is none of ready, not_ready"),
+        (["check", "--config", "no.toml"], {}, 64, "no.toml: No such file or directory"),
+        (["check"], {}, 65, "manifest.json: no manifest there; bake one"),
+        (["check", "--manifest", "."], {}, 65, ".: Is a directory"),
+        (["check", "--manifest", "bad.json"], {}, 65, "bad.json: the manifest cannot be read"),
+        (["serve", "--manifest", "cycle.json"], {}, 65, "cycle.json: migrations depend on each"),
+        (["wait", "--manifest", "empty.json"], {}, 65, "empty.json: the manifest is empty"),
+        (["check", "--manifest", "good.json"], {}, 64, "no database is named; set DATABASE_URL"),
+        (["check", "--manifest", "good.json"], {"DATABASE_URL": "mysql://h/d"}, 64, "'mysql'"),
+        (["serve", "--manifest", "good.json", "--listen", "nowhere"], URL, 64, "is no port"),
+        (["serve", "--manifest", "good.json", "--listen", "::1:x"], URL, 64, "'x' is no port"),
+        (["wait", "--manifest", "good.json", "--", "nosuchcommand"], URL, 127, "command not found"),
+        (["wait", "--manifest", "good.json", "--", "./good.json"], URL, 126, "cannot be run"),
+        (["wait", "--manifest", "good.json", "--timeout", "0.3"], URL, 124, "ready after 0.3 s"),
+        (["bake", "--nonsense"], {}, 64, "unrecognized arguments: --nonsense"),
+        (["bake"], {}, 64, "which settings?"),
+    ],
+)  # fmt: skip
+def test_bad_input_gives_one_line_and_its_exit_code(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, message: str
+) -> None:
+    """What is wrong, where and what to do, on standard error; no traceback and no secret."""
+    (tmp_path / "good.json").write_bytes(encode(*chain("shop", "0001")))
+    (tmp_path / "bad.json").write_text("nonsense")
+    (tmp_path / "empty.json").write_text("")
+    (tmp_path / "cycle.json").write_bytes(encode(node("a.1", "b.1"), node("b.1", "a.1")))
+    ended = run(*arguments, cwd=tmp_path, **variables)
+    assert message in ended.stderr
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr
+    assert "hunter2" not in ended.stderr
+    last = ended.stderr.strip().splitlines()[-1]
+    assert message in last
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    """Two sidecars on one port: the second says which and ends with 64."""
+    (tmp_path / "good.json").write_bytes(encode(*chain("shop", "0001")))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run("serve", "--manifest=good.json", f"--listen={address}", cwd=tmp_path, **URL)
+    assert ended.returncode == 64
+    assert f"cannot listen on {address}: " in ended.stderr
+    assert "in use" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--help"], "usage: sidecar COMMAND"),
+        ([], "usage: sidecar COMMAND"),
+        (["help"], "readiness probes"),
+        (["--version"], f"migration-sidecar {sidecar.__version__}"),
+        (["serve", "--help"], "--on-outage"),
+        (["check", "--help"], "10 behind"),
+        (["wait", "--help"], "then become a command"),
+        (["healthcheck", "--help"], "SIDECAR_LISTEN"),
+        (["bake", "--help"], "--project-apps"),
+    ],
+)
+def test_help_is_worth_reading(tmp_path: Path, arguments: list[str], said: str) -> None:
+    """Every command explains itself on standard output and ends with 0."""
+    ended = run(*arguments, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert said in ended.stdout
+
+
+def test_python_m_sidecar_is_the_same_command(tmp_path: Path) -> None:
+    """`python -m sidecar` works where the script is not on the path."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "sidecar", "--version"],
+        check=True, cwd=tmp_path, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.stdout.startswith("migration-sidecar ")
+
+
+def test_the_tests_run_against_the_installed_wheel() -> None:
+    """What is tested is what is shipped."""
+    assert "site-packages" in sidecar.__file__
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    """`sidecar --help | head -1` ends quietly."""
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [installed(), "--help"],
+        check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED="1"), stdout=write,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(write)
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,74 @@
+"""Database URLs as Django people write them."""
+
+import pytest
+
+from sidecar.databases import Address, connect
+from sidecar.databases.postgres_url import place, to_libpq
+from sidecar.errors import UsageError
+
+SECRET = "hunter2"  # noqa: S105 - the canary that no message may show
+
+
+@pytest.mark.parametrize(
+    ("url", "libpq"),
+    [
+        ("postgres://u:p@h:5433/db", "postgresql://u:p@h:5433/db"),
+        ("postgis://h/db", "postgresql://h/db"),
+        ("postgres://h/db?conn_max_age=600&sslmode=require", "postgresql://h/db?sslmode=require"),
+        ("postgres://h/db?CONN_MAX_AGE=600", "postgresql://h/db"),
+        ("postgres://h/db?currentSchema=x", "postgresql://h/db?options=-csearch_path%3Dx"),
+        ("postgres://u:p%40%2F@h1:1,h2:2/db?target_session_attrs=read-write",
+         "postgresql://u:p%40%2F@h1:1,h2:2/db?target_session_attrs=read-write"),
+        ("postgres://%2Frun%2Fpg/db", "postgresql://%2Frun%2Fpg/db"),
+        ("postgres:///db?host=/run/pg", "postgresql:///db?host=%2Frun%2Fpg"),
+        ("postgres://[::1]:5432/db", "postgresql://[::1]:5432/db"),
+        ("postgres://[::1]/db", "postgresql://[::1]/db"),
+    ],
+)  # fmt: skip
+def test_keeps_what_libpq_knows_and_drops_what_django_means(url: str, libpq: str) -> None:
+    """Parameters of Django and its pools mean nothing to a look; libpq's are kept."""
+    assert to_libpq(url) == libpq
+
+
+def test_options_of_the_environment_yield_to_the_url() -> None:
+    """PGOPTIONS counts where the URL has no options of its own."""
+    assert "options=-cx" in to_libpq("postgres://h/db", "-cx")
+    assert "-cx" not in to_libpq("postgres://h/db?options=-cy", "-cx")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (f"postgres://u:{SECRET}#1@h/db", "has a '#'"),
+        (f"postgres://u:{SECRET}/1@h/db", "a port that is no number"),
+        (f"postgres://u:{SECRET}@h:port/db", "a port that is no number"),
+        (f"postgres://u:{SECRET}@h:99999/db", "a port that is no number"),
+        (f"postgres://u:{SECRET}@h/db?sslmod=x", "'sslmod'; did you mean sslmode?"),
+        (f"postgres://u:{SECRET}@h/db?x=1", "unknown parameter 'x'"),
+        (f"oracle://u:{SECRET}@h/db", "has the scheme 'oracle'; known are postgres"),
+        (f"u:{SECRET}@h/db", "has the scheme"),
+        (SECRET, "has no scheme"),
+        ("postgres://[::1/db", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused_without_showing_a_secret(url: str, message: str) -> None:
+    """One line that says what is wrong with the URL, and not the URL."""
+    with pytest.raises(UsageError) as caught:
+        connect(Address(url=url))
+    assert message in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(Address(url=url))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"postgres://u:{SECRET}@h:5433/db", "h:5433/db"),
+        (f"postgres://u:{SECRET}@%2Frun%2Fpg/db", "/run/pg/db"),
+        ("postgres:///?host=/run/pg&dbname=db", "/run/pg/db"),
+        (None, "pghost/pgdatabase"),
+    ],
+)
+def test_people_are_told_the_place_and_no_more(url: str | None, shown: str) -> None:
+    """Host, port and database stand in messages; user and password do not."""
+    assert place(url, "pghost", "pgdatabase") == shown
