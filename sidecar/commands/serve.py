@@ -65,19 +65,25 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
         steady=settings.interval,
         listeners=[*outlets, *([memory.announce] if memory else [])],
     )
+    stop = _on_signal()
     async with Listeners() as listeners:
         apart = bool(settings.details_listen)
         await listeners.open(web.probes(watcher.alive, details_too=not apart), settings.listen)
         if apart:
             await listeners.open(web.details(), settings.details_listen)
-        await _watch_until_stopped(watcher, settings.drain_delay)
+        await _watch_until_stopped(watcher, stop, settings.drain_delay)
 
 
-async def _watch_until_stopped(watcher: Watcher, drain_delay: float) -> None:
+def _on_signal() -> asyncio.Event:
+    """Return what is set when the process is told to stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _watch_until_stopped(watcher: Watcher, stop: asyncio.Event, drain_delay: float) -> None:
     watching = asyncio.create_task(watcher.run())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -76,7 +76,7 @@ def _become(program: str, command: list[str]) -> None:
 async def _wait(settings: Settings, manifest: Manifest) -> None:
     clock = SystemClock()
     opened = asyncio.Event()
-    progress: Progress = Bar() if sys.stderr.isatty() else Lines()
+    progress: Progress = Bar() if _can_draw() else Lines()
 
     def notice(snapshot: Snapshot) -> None:
         progress.announce(snapshot)
@@ -102,6 +102,11 @@ async def _wait(settings: Settings, manifest: Manifest) -> None:
         raise WaitTimeout(f"not ready after {settings.timeout:g} s: {told}") from None
     finally:
         progress.close()
+
+
+def _can_draw() -> bool:
+    """Tell whether a person watches; a terminal in a container may have no width."""
+    return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
 
 
 async def _first(watcher: Watcher, opened: asyncio.Event) -> None:

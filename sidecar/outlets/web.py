@@ -64,12 +64,14 @@ class Web:
         app.router.add_get("/startupz", self._startupz)
         if details_too:
             self._add_details(app)
+        app.router.add_route("*", "/{path:.*}", _refuse)
         return app
 
     def details(self) -> web.Application:
         """Return the application with the details alone."""
         app = web.Application(client_max_size=0)
         self._add_details(app)
+        app.router.add_route("*", "/{path:.*}", _refuse)
         return app
 
     def _add_details(self, app: web.Application) -> None:
@@ -114,6 +116,14 @@ class Web:
             return web.Response(status=503, body=b'{"ready":false}', headers=JSON)
         body = msgspec.json.encode(self._render_status(self._snapshot))
         return web.Response(body=body, headers=JSON)
+
+
+async def _refuse(request: web.Request) -> web.Response:
+    """Answer all else in our own words: aiohttp's would tell what we run on."""
+    if request.method in {"GET", "HEAD"}:
+        return web.Response(status=404, body=b"not found; try /readyz\n", headers=TEXT)
+    headers = {**TEXT, "Allow": "GET, HEAD"}
+    return web.Response(status=405, body=b"only GET and HEAD\n", headers=headers)
 
 
 def verbose(snapshot: Snapshot) -> str:
