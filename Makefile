@@ -12,7 +12,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(STAMPS)/installed ## bake, watch, migrate and roll back, on a real PostgreSQL (ARGS=--once ends by itself)
-	@$(BIN)/python compose/demo.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python compose/demo.py $(ARGS)
 
 test: lint types contracts $(STAMPS)/installed ## everything that must pass
 	$(BIN)/pytest tests/unit tests/equivalence tests/integration tests/e2e $(ARGS)

@@ -1,16 +1,14 @@
 """The command line: find the command, read its settings, map its errors to exit codes.
 
-A command is imported only when it runs, so that `healthcheck` starts in the time of a bare
-interpreter.
+A command is imported only when it runs, and nothing slow before it, so that `healthcheck`
+starts in the time of a bare interpreter.
 """
 
 import sys
-from collections.abc import Sequence
-from typing import Final, NoReturn
 
 from sidecar.errors import SidecarError, UsageError
 
-COMMANDS: Final = {
+COMMANDS = {
     "serve": "watch the schema and answer readiness probes and scrapes",
     "check": "look once, and say whether the schema is current",
     "wait": "wait until the schema is current, then become a command",
@@ -18,7 +16,7 @@ COMMANDS: Final = {
     "bake": "write the manifest of a Django project's migrations",
 }
 
-HELP: Final = """\
+HELP = """\
 usage: sidecar COMMAND [OPTIONS]
 
 Lets traffic reach a Django app only after its database schema is current.
@@ -31,10 +29,10 @@ Every setting is a flag, a SIDECAR_* variable and a key of the TOML file named b
 12 inconsistent, 20 database unreachable, 64 usage, 65 manifest, 124 timed out.
 """
 
-INTERRUPTED: Final = 130
+INTERRUPTED = 130
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
     try:
@@ -81,6 +79,7 @@ def _run(name: str, rest: list[str]) -> int:
 def _run_with_settings(name: str, rest: list[str]) -> int:
     from argparse import ArgumentParser, RawDescriptionHelpFormatter
     from importlib import import_module
+    from typing import NoReturn
 
     from sidecar import settings
 
@@ -102,16 +101,16 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
     settings.add_flags(parser, module.SETTINGS)
     options, unknown = parser.parse_known_args(words)
     if unknown:
-        known = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
+        flags = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
         raise UsageError(
-            f"{name}: unknown argument {unknown[0]!r}{_nearest(unknown[0], known)}; "
+            f"{name}: unknown argument {unknown[0]!r}{_nearest(unknown[0], tuple(flags))}; "
             f"see sidecar {name} --help"
         )
     code: int = module.run(settings.load(vars(options)), options, command)
     return code
 
 
-def _nearest(word: str, known: Sequence[str] = tuple(COMMANDS)) -> str:
+def _nearest(word: str, known: tuple[str, ...] = tuple(COMMANDS)) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(word, known, 1)

@@ -4,13 +4,11 @@ The codes are a contract (README, "Exit codes"). `cli.main` maps an error to its
 once; nothing else calls `sys.exit`.
 """
 
-from typing import ClassVar
-
 
 class SidecarError(Exception):
     """Something failed in a way that one line can explain; the text is that line."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code = 1
 
 
 class UsageError(SidecarError):
@@ -47,7 +45,7 @@ class DatabaseError(SidecarError):
     """The recorded migrations could not be read; `reason` is the gate's word for why."""
 
     exit_code = 20
-    reason: ClassVar[str] = "database_unreachable"
+    reason = "database_unreachable"
 
 
 class DatabaseUnreachable(DatabaseError):

@@ -1,6 +1,6 @@
 """Ask a running sidecar whether it is ready: one GET, for docker-compose and HEALTHCHECK.
 
-    sidecar healthcheck [--live] [--url URL] [--timeout SECONDS]
+    sidecar healthcheck [--live] [--url URL] [--timeout 1s]
     python -I -S healthcheck.py
 
 Stands alone and starts as fast as Python does: only built-in modules. Asks `/readyz`
@@ -19,7 +19,9 @@ from time import monotonic
 
 TIMEOUT = 1.0
 DEFAULT_PORT = 8089
-ANY = {"": "localhost", "::": "localhost", "0.0.0.0": "127.0.0.1", "*": "localhost"}
+BOTH = ("127.0.0.1", "::1")
+LOOPBACK = {"": BOTH, "*": BOTH, "::": BOTH, "localhost": BOTH, "0.0.0.0": ("127.0.0.1",)}
+"""Where a listener that takes any address is reached from here, without asking a resolver."""
 
 
 class Unusable(Exception):
@@ -61,11 +63,7 @@ def _arguments(argv: list[str]) -> tuple[str, str, float]:
         elif flag == "--url":
             url = value if equals else next(words, "")
         elif flag == "--timeout":
-            text = (value if equals else next(words, "")).removesuffix("s")
-            try:
-                timeout = float(text)
-            except ValueError:
-                raise Unusable(f"--timeout {text!r} is no number of seconds") from None
+            timeout = _seconds(value if equals else next(words, ""))
         else:
             raise Unusable(f"unknown argument {word!r}; see --help")
     if not url:
@@ -73,8 +71,16 @@ def _arguments(argv: list[str]) -> tuple[str, str, float]:
     return url, path, timeout
 
 
-def _target(url: str, path: str) -> tuple[str | tuple[str, int], str]:
-    """Return a socket path or (host, port), and the path to ask for."""
+def _seconds(text: str) -> float:
+    scale = 0.001 if text.endswith("ms") else 1.0
+    try:
+        return float(text.removesuffix("s").removesuffix("m")) * scale
+    except ValueError:
+        raise Unusable(f"--timeout {text!r} is no duration, such as 1s or 500ms") from None
+
+
+def _target(url: str, path: str) -> tuple[str | list[tuple[str, int]], str]:
+    """Return a socket path or each (host, port) to try, and the path to ask for."""
     if url.startswith("unix:"):
         return url.removeprefix("unix:").removeprefix("//"), path
     if url.startswith("https:"):
@@ -87,10 +93,11 @@ def _target(url: str, path: str) -> tuple[str | tuple[str, int], str]:
     if not port.isdigit():
         raise Unusable(f"--url: {port!r} is no port")
     host = host.strip("[]")
-    return (ANY.get(host, host), int(port)), f"/{asked}" if slash and asked else path
+    hosts = LOOPBACK.get(host, (host,))
+    return [(each, int(port)) for each in hosts], f"/{asked}" if slash and asked else path
 
 
-def _get(address: str | tuple[str, int], path: str, deadline: float) -> tuple[str, str]:
+def _get(address: str | list[tuple[str, int]], path: str, deadline: float) -> tuple[str, str]:
     """Return status and body of one GET."""
     connection = _connect(address, deadline)
     try:
@@ -115,18 +122,21 @@ def _get(address: str | tuple[str, int], path: str, deadline: float) -> tuple[st
     return words[1], body
 
 
-def _connect(address: str | tuple[str, int], deadline: float) -> _socket.socket:
+def _connect(address: str | list[tuple[str, int]], deadline: float) -> _socket.socket:
     if isinstance(address, str):
         return _open(_socket.AF_UNIX, address, deadline)
     failure: OSError | None = None
-    for family, _, _, _, place in _socket.getaddrinfo(*address, 0, _socket.SOCK_STREAM):
-        try:
-            return _open(family, place, deadline)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            failure = failure or error
-    raise failure or OSError(f"no address for {address[0]}")
+    for host, port in address:
+        # As bytes: a string would be taken through the IDNA codec, and that imports `re`.
+        name = host.encode() if host.isascii() else host
+        for family, _, _, _, place in _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM):
+            try:
+                return _open(family, place, deadline)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                failure = failure or error
+    raise failure or OSError("no address")
 
 
 def _open(family: int, place: object, deadline: float) -> _socket.socket:

@@ -24,6 +24,7 @@ SETTINGS = {
     "synchronous_commit": "off",
     "shared_buffers": "32MB",
     "logging_collector": "off",
+    "track_commit_timestamp": "on",
 }
 
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import sidecar
 from support.manifests import chain, encode, node
 from support.project import environment
 from support.project import sidecar as installed
-
-import sidecar
 
 
 def run(*arguments: str, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":

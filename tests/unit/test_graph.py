@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from support.manifests import chain, keys, manifest, node
 
 from sidecar.core.graph import Outcome, Verdict, compare
 from sidecar.core.manifest import Manifest
+from support.manifests import chain, keys, manifest, node
 
 SHOP = manifest(
     *chain("auth", "0001", "0002"),

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from support.manifests import chain, encode, manifest, node
 
 from sidecar.core import graph
 from sidecar.core.manifest import Squashing, decode
 from sidecar.errors import ManifestError
+from support.manifests import chain, encode, manifest, node
 
 
 def refusal(data: bytes) -> str:

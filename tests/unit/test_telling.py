@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.manifests import chain, keys, manifest, node
 
 from sidecar.core.document import health_document, status_document, target_document, timestamp
 from sidecar.core.gate import begin, step
@@ -13,6 +12,7 @@ from sidecar.core.graph import Outcome, compare
 from sidecar.core.snapshot import Identity, Snapshot, Target, overall
 from sidecar.core.states import Drain, Gate, Look, Policy, Reason
 from sidecar.core.telling import NEXT, gate_line, target_line
+from support.manifests import chain, keys, manifest, node
 
 SHOP = manifest(*chain("shop", "0001", "0002", "0003", operations=["AddField x"]))
 DOWN = Target(

@@ -4,9 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from support.manifests import chain, manifest
-from support.virtual import Answer, ScriptedReader, VirtualClock
-
 from sidecar.core.gate import begin
 from sidecar.core.graph import Verdict, compare
 from sidecar.core.manifest import Key
@@ -15,6 +12,8 @@ from sidecar.core.snapshot import Identity, Snapshot
 from sidecar.core.states import Phase, Policy, Reason
 from sidecar.errors import DatabaseDenied, DatabaseUnreachable
 from sidecar.watcher import LONGEST_LOOK, Watcher
+from support.manifests import chain, manifest
+from support.virtual import Answer, ScriptedReader, VirtualClock
 
 EXPECTED = manifest(*chain("shop", "0001", "0002"))
 NONE, HALF, ALL = (Recorded(text) for text in ("", "shop.0001", "shop.0001\nshop.0002"))

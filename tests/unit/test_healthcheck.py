@@ -1,0 +1,162 @@
+"""The healthcheck: one GET, two exit codes, and nothing imported that is not needed."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from sidecar import healthcheck
+from support.project import environment, sidecar
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\nschema_current\n"
+SHUT = b"HTTP/1.1 503 Service Unavailable\r\n\r\nschema_behind\n"
+
+
+@contextmanager
+def answering(
+    reply: bytes, family: socket.AddressFamily = socket.AF_INET, path: str = ""
+) -> Iterator[tuple[str, list[bytes]]]:
+    """Answer every connection with these bytes; yield the address and the requests seen."""
+    address = path or {socket.AF_INET: ("127.0.0.1", 0), socket.AF_INET6: ("::1", 0)}[family]
+    server = socket.socket(family)
+    server.bind(address)
+    server.listen()
+    requests: list[bytes] = []
+
+    def answer() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                requests.append(connection.recv(4096))
+                connection.sendall(reply)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    name = server.getsockname()
+    host = f"[{name[0]}]" if family is socket.AF_INET6 else name[0]
+    shown = f"unix:{name}" if path else f"{host}:{name[1]}"
+    try:
+        yield shown, requests
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join(2)
+
+
+def run(*arguments: str, alone: bool = False, **variables: str) -> "CompletedProcess[str]":
+    by_itself = [sys.executable, "-I", "-S", healthcheck.__file__]
+    return subprocess.run(
+        [*(by_itself if alone else [sidecar(), "healthcheck"]), *arguments],
+        check=False, env=environment(**variables), capture_output=True, text=True, timeout=10,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(
+    ("reply", "code", "said"), [(OK, 0, "schema_current"), (SHUT, 1, "schema_behind")]
+)
+def test_200_is_zero_and_all_else_is_one(
+    *, alone: bool, reply: bytes, code: int, said: str
+) -> None:
+    """The answer's body is shown, for `docker inspect`."""
+    with answering(reply) as (address, requests):
+        ended = run("--url", f"http://{address}", alone=alone)
+    assert (ended.returncode, ended.stdout.strip()) == (code, said)
+    assert requests[0].startswith(b"GET /readyz HTTP/1.0\r\n")
+
+
+def test_live_asks_for_liveness() -> None:
+    """--live asks /livez; a path in the URL is asked as it stands."""
+    with answering(OK) as (address, requests):
+        run("--live", "--url", address)
+        run(f"--url=http://{address}/startupz")
+    assert [request.split()[1] for request in requests] == [b"/livez", b"/startupz"]
+
+
+def test_follows_the_listener_wherever_it_is(tmp_path: Path) -> None:
+    """SIDECAR_LISTEN leads to IPv4, IPv6 and Unix-socket listeners; the first address counts."""
+    with answering(OK) as (address, _):
+        assert run(SIDECAR_LISTEN=f"{address},unix:/nowhere").returncode == 0
+        port = address.rpartition(":")[2]
+        for listen in (f"0.0.0.0:{port}", f":{port}", f"[::]:{port}", port):
+            assert run(SIDECAR_LISTEN=listen).returncode == 0, listen
+    with answering(OK, socket.AF_INET6) as (address, _):
+        assert run(SIDECAR_LISTEN=address).returncode == 0
+        port = address.rpartition(":")[2]
+        assert run(SIDECAR_LISTEN=f"[::]:{port}").returncode == 0
+    with answering(OK, socket.AF_UNIX, str(tmp_path / "s")) as (address, _):
+        assert run(SIDECAR_LISTEN=address, alone=True).returncode == 0
+
+
+def test_its_timeout_is_for_everything_together() -> None:
+    """A server that never answers, or answers a byte at a time, costs 1 s and no more."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        ended = run("--url", f"127.0.0.1:{silent.getsockname()[1]}")
+        assert (ended.returncode, ended.stderr.strip()) == (1, "healthcheck: no answer in time")
+        assert 0.9 < time.monotonic() - began < 5
+        began = time.monotonic()
+        run("--url", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout=100ms")
+        run("--url", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout=0.1")
+        assert time.monotonic() - began < 1.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--url", "127.0.0.1:1"], "no answer: "),
+        (["--url", "unix:/nowhere"], "no answer: "),
+        (["--url", "nosuchhost.invalid:80"], "no answer: "),
+        (["--url", "https://localhost"], "probes are served without TLS"),
+        (["--url", "http://h:port"], "'port' is no port"),
+        (["--url"], "--url is empty"),
+        (["--timeout", "soon"], "--timeout 'soon' is no duration"),
+        (["--verbose"], "unknown argument '--verbose'; see --help"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_one(arguments: list[str], said: str) -> None:
+    """Docker knows 0 and 1 only; the line says the rest."""
+    ended = run(*arguments)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_another_protocol_is_no_answer() -> None:
+    """Whatever listens there and does not speak HTTP is not ready."""
+    with answering(b"SSH-2.0-x\r\n") as (address, _):
+        assert "that is no HTTP server" in run("--url", address).stderr
+
+
+def test_without_a_url_it_asks_port_8089() -> None:
+    """The default of `serve` is the default of `healthcheck`."""
+    assert healthcheck._target(":8089", "/readyz") == (
+        [("127.0.0.1", 8089), ("::1", 8089)],
+        "/readyz",
+    )
+    assert healthcheck._target("http://[::1]", "/readyz") == ([("::1", 8089)], "/readyz")
+    assert healthcheck._target("somehost", "/readyz") == ([("somehost", 8089)], "/readyz")
+
+
+def test_imports_nothing_that_takes_time() -> None:
+    """The command starts like a bare interpreter: no argparse, socket, asyncio, aiohttp or re."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from sidecar.cli import main;"
+        " main(['healthcheck', '--url=127.0.0.1:1']); print(*sys.modules)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(Path(healthcheck.__file__).parents[1])],
+        check=True, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    slow = {"aiohttp", "argparse", "asyncio", "msgspec", "re", "socket", "tomllib", "typing"}
+    assert not slow & set(ended.stdout.split())
