@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help demo test lint types contracts unit integration lock clean
+.PHONY: help demo test lint types contracts unit integration docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -15,7 +15,7 @@ demo: $(STAMPS)/installed ## bake, watch, migrate and roll back, on a real Postg
 	@PYTHONPATH=tests $(BIN)/python compose/demo.py $(ARGS)
 
 test: lint types contracts $(STAMPS)/installed ## everything that must pass
-	$(BIN)/pytest tests/unit tests/equivalence tests/integration tests/e2e $(ARGS)
+	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/integration $(ARGS)
 
 lint: $(STAMPS)/environment
 	$(BIN)/ruff check .
@@ -32,6 +32,9 @@ unit: $(STAMPS)/installed ## the fast tests alone
 
 integration: $(STAMPS)/installed ## the tests against a real PostgreSQL alone
 	$(BIN)/pytest tests/integration $(ARGS)
+
+docs: $(STAMPS)/installed ## write the parts of README.md that the code already says
+	$(BIN)/python docs/generate.py
 
 lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements/run.txt

@@ -12,8 +12,8 @@ The rules, in words:
 - Inconsistent is believed only when two looks in a row say so, in every state: a run of
   `migrate` can show half a squash between two commits.
 - A failed look neither confirms nor clears a regression.
-- A pruned squash (SEMANTICS in the docs) holds an open gate and never opens a shut one,
-  unless `on_pruned=close` or `accept_pruned` say otherwise.
+- A pruned squash (its row is there, those of its originals are gone) holds an open gate and
+  never opens a shut one, unless `on_pruned=close` or `accept_pruned` say otherwise.
 - Draining is final.
 
 `TABLE` says which rule applies in which phase to which signal; a pair without a cell is a

@@ -65,9 +65,7 @@ def run(*arguments: str, alone: bool = False, **variables: str) -> "CompletedPro
 @pytest.mark.parametrize(
     ("reply", "code", "said"), [(OK, 0, "schema_current"), (SHUT, 1, "schema_behind")]
 )
-def test_200_is_zero_and_all_else_is_one(
-    *, alone: bool, reply: bytes, code: int, said: str
-) -> None:
+def test_200_is_zero_all_else_is_one(*, alone: bool, reply: bytes, code: int, said: str) -> None:
     """The answer's body is shown, for `docker inspect`."""
     with answering(reply) as (address, requests):
         ended = run("--url", f"http://{address}", alone=alone)
@@ -140,10 +138,8 @@ def test_another_protocol_is_no_answer() -> None:
 
 def test_without_a_url_it_asks_port_8089() -> None:
     """The default of `serve` is the default of `healthcheck`."""
-    assert healthcheck._target(":8089", "/readyz") == (
-        [("127.0.0.1", 8089), ("::1", 8089)],
-        "/readyz",
-    )
+    both = [("127.0.0.1", 8089), ("::1", 8089)]
+    assert healthcheck._target(":8089", "/readyz") == (both, "/readyz")
     assert healthcheck._target("http://[::1]", "/readyz") == ([("::1", 8089)], "/readyz")
     assert healthcheck._target("somehost", "/readyz") == ([("somehost", 8089)], "/readyz")
 
