@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "look once, and say whether the schema is current",
     "wait": "wait until the schema is current, then become a command",
     "healthcheck": "ask a running sidecar; for docker-compose",
+    "diff": "say what a deploy from one manifest to another will do",
     "bake": "write the manifest of a Django project's migrations",
 }
 
@@ -61,7 +62,7 @@ def _run(name: str, rest: list[str]) -> int:
             from sidecar.commands import bake
 
             return bake.run(rest)
-        case "serve" | "check" | "wait":
+        case "serve" | "check" | "wait" | "diff":
             return _run_with_settings(name, rest)
         case "-h" | "--help" | "help":
             lines = (f"  {command:12} {text}" for command, text in COMMANDS.items())
@@ -98,7 +99,8 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
         allow_abbrev=False,
     )
     module.add_options(parser)
-    settings.add_flags(parser, module.SETTINGS)
+    if module.SETTINGS:
+        settings.add_flags(parser, module.SETTINGS)
     options, unknown = parser.parse_known_args(words)
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001

@@ -13,12 +13,14 @@ import msgspec
 
 from sidecar.commands import inputs
 from sidecar.core import document, telling
-from sidecar.core.graph import Outcome, Verdict
-from sidecar.core.manifest import Manifest
+from sidecar.core.explain import explain
+from sidecar.core.graph import Outcome
+from sidecar.core.manifest import Key, Manifest
 from sidecar.core.recorded import Recorded
 from sidecar.core.snapshot import Target
 from sidecar.core.states import Reason
 from sidecar.databases import Database
+from sidecar.databases.dump import Dump
 from sidecar.errors import DatabaseError
 from sidecar.settings import Settings
 
@@ -35,14 +37,27 @@ def add_options(parser: ArgumentParser) -> None:
     """Add how the answer is told."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--strict", action="store_true", help="exit with 11 when ahead")
+    parser.add_argument(
+        "--applied",
+        metavar="FILE",
+        help="compare with a dump of the rows (JSON, or CSV of psql; - for stdin), not a database",
+    )
+    parser.add_argument(
+        "--explain", metavar="MIGRATION", help="say why app.migration counts as it does"
+    )
 
 
 def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
     """Check once; return the exit code."""
     manifest = inputs.load_manifest(settings.manifest)
-    target = asyncio.run(_look(inputs.open_database(settings), settings, manifest))
+    database = Dump(options.applied) if options.applied else inputs.open_database(settings)
+    target, recorded = asyncio.run(_look(database, settings, manifest))
     code = exit_code(target, settings, strict=options.strict)
-    if options.json:
+    if options.explain and recorded is not None:
+        key = Key(options.explain)
+        lines = explain(manifest, recorded.keys(), key, settings.optional)
+        sys.stdout.write("\n".join(lines) + "\n")
+    elif options.json:
         body = msgspec.json.encode(_document(target, manifest, ready=code == 0))
         sys.stdout.write(msgspec.json.format(body.decode(), indent=2) + "\n")
     else:
@@ -50,31 +65,30 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     return code
 
 
-async def _look(database: Database, settings: Settings, manifest: Manifest) -> Target:
+async def _look(
+    database: Database, settings: Settings, manifest: Manifest
+) -> tuple[Target, Recorded | None]:
     judge = inputs.judge(settings, manifest)
     try:
         recorded = await database.read()
         verdict = judge(recorded.keys())
-        if verdict.outcome is Outcome.INCONSISTENT:
+        if verdict.outcome is Outcome.INCONSISTENT and not isinstance(database, Dump):
             await asyncio.sleep(SECOND_LOOK)
             recorded = await database.read()
             verdict = judge(recorded.keys())
     except DatabaseError as error:
-        return Target(database="default", failure=Reason(error.reason), message=str(error))
+        reason = Reason(error.reason)
+        return Target(database="default", failure=reason, message=str(error)), None
     finally:
         await database.release()
-    return target_of(recorded, verdict)
-
-
-def target_of(recorded: Recorded, verdict: Verdict) -> Target:
-    """Return what was read and found, as a target."""
-    return Target(
+    target = Target(
         database="default",
         schema=recorded.schema,
         verdict=verdict,
         note=recorded.note,
         last_applied=recorded.last_applied,
     )
+    return target, recorded
 
 
 def exit_code(target: Target, settings: Settings, *, strict: bool) -> int:
