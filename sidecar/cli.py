@@ -48,8 +48,22 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line, no traceback
-        print(f"sidecar: unexpected {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    """Tell a bug of ours in one line; with SIDECAR_LOG_LEVEL=debug where it happened, too."""
+    from os import environ
+
+    if environ.get("SIDECAR_LOG_LEVEL") == "debug":
+        from traceback import print_exception
+
+        print_exception(error)
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    text = " ".join(str(error).split())
+    print(f"sidecar: unexpected {type(error).__name__}: {text}; please report it", file=sys.stderr)
+    return 1
 
 
 def _run(name: str, rest: list[str]) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sidecar.errors import UsageError
+from sidecar.parsing import count, duration, listed, one_of, positive, switch
 
 T = TypeVar("T")
 
@@ -25,56 +26,6 @@ PREFIX: Final = "SIDECAR_"
 SERVICE_LINK: Final = re.compile(
     r"SIDECAR_(.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP).*)"
 )
-
-UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def duration(text: str) -> float:
-    """Return seconds: `250ms`, `30s`, `5m`, `1h`, or a number of seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", text.strip())
-    if match is None:
-        raise ValueError("is no duration, such as 250ms, 30s, 5m or 1h")
-    return float(match[1]) * UNITS[match[2] or "s"]
-
-
-def positive(text: str) -> float:
-    """Return a duration that is more than nothing."""
-    seconds = duration(text)
-    if not seconds:
-        raise ValueError("must be longer than 0")
-    return seconds
-
-
-def switch(text: str) -> bool:
-    """Return whether something is on."""
-    known = {"on": True, "true": True, "yes": True, "1": True}
-    known |= {"off": False, "false": False, "no": False, "0": False}
-    if text.lower() not in known:
-        raise ValueError("is neither on nor off")
-    return known[text.lower()]
-
-
-def count(text: str) -> int:
-    """Return a whole number from 1."""
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise ValueError("is no whole number from 1")
-    return int(text)
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """Return the parts between commas."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a parser that takes one of these words."""
-
-    def choose(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"is none of {', '.join(choices)}")
-        return text
-
-    return choose
 
 
 def setting(group: str, parse: Callable[[str], T], default: Any, text: str) -> Any:  # noqa: ANN401
@@ -133,6 +84,19 @@ class Settings:
     details: bool = setting("serve", switch, True, "serve /status, / and ?verbose")
     details_listen: tuple[str, ...] = setting(
         "serve", listed, (), "serve /metrics, /status and / here, and not beside the probes"
+    )
+    token_file: Path | None = setting(
+        "serve", Path, None, "file with the bearer token that details ask for; probes stay open"
+    )
+    tls_cert: Path | None = setting(
+        "serve", Path, None, "certificate chain (PEM) for details_listen; rotated without restart"
+    )
+    tls_key: Path | None = setting("serve", Path, None, "its private key (PEM)")
+    client_timeout: float = setting(
+        "serve", positive, 10.0, "how long one connection of a client may last"
+    )
+    client_limit: int = setting(
+        "serve", count, 512, "open connections; the oldest goes when there are more"
     )
     state_file: Path | None = setting(
         "serve", Path, None, "file that remembers an open gate across restarts of the sidecar"
@@ -244,6 +208,10 @@ def _parse(item: "Field[Any]", place: str, text: str) -> Any:  # noqa: ANN401 - 
 def _check(settings: Settings) -> None:
     if len(settings.schemas) > 1:
         raise UsageError("schemas: this version watches one schema; name one")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise UsageError("tls_cert and tls_key go together; set both")
+    if settings.tls_cert is not None and not settings.details_listen:
+        raise UsageError("tls_cert needs details_listen: probes are served without TLS")
     if settings.on_outage == "close" and settings.hold_for is None:
         raise UsageError("on_outage=close needs hold_for, such as 60s (0s closes at once)")
     if settings.on_outage == "hold" and settings.hold_for is not None:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import signal
+import ssl
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from typing import Final
@@ -18,13 +19,15 @@ from sidecar.commands.clock import SystemClock
 from sidecar.core import gate
 from sidecar.core.document import status_document
 from sidecar.core.manifest import Manifest
+from sidecar.outlets.access import Certificate, Token
+from sidecar.outlets.guard import Guard
 from sidecar.outlets.listen import Listeners
 from sidecar.outlets.log import ChangeLog
 from sidecar.outlets.memory import Memory
 from sidecar.outlets.metrics import Metrics
 from sidecar.outlets.web import Web
 from sidecar.settings import Settings
-from sidecar.watcher import Watcher
+from sidecar.watcher import Listener, Watcher
 
 LOG = logging.getLogger("sidecar.serve")
 
@@ -44,17 +47,39 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
 
 
 async def _serve(settings: Settings, manifest: Manifest) -> None:
-    clock = SystemClock()
+    """Put the parts together; whatever can be refused is refused before the first listens."""
+    stop = _on_signal()
     metrics = Metrics(__version__)
-    memory = Memory(settings.state_file) if settings.state_file else None
-    remembered = memory is not None and memory.remembers(manifest.digest)
+    token = Token(settings.token_file) if settings.token_file else None
     web = Web(
         render_metrics=metrics.render,
         render_status=partial(status_document, nodes=manifest.nodes),
         details=settings.details,
+        admits=token.admits if token else None,
     )
-    outlets = [web.announce, metrics.announce, ChangeLog().announce]
-    watcher = Watcher(
+    tls = _tls(settings)
+    memory = Memory(settings.state_file) if settings.state_file else None
+    listeners = [web.announce, metrics.announce, ChangeLog().announce]
+    watcher = _watcher(
+        settings,
+        manifest,
+        remembered=memory is not None and memory.remembers(manifest.digest),
+        listeners=[*listeners, *([memory.announce] if memory else [])],
+    )
+    guarded = partial(Guard, lifetime=settings.client_timeout, limit=settings.client_limit)
+    async with Listeners(guarded) as servers:
+        apart = bool(settings.details_listen)
+        await servers.open(web.probes(watcher.alive, details_too=not apart), settings.listen)
+        if apart:
+            await servers.open(web.details(), settings.details_listen, tls)
+        await _watch_until_stopped(watcher, stop, settings.drain_delay)
+
+
+def _watcher(
+    settings: Settings, manifest: Manifest, *, remembered: bool, listeners: list[Listener]
+) -> Watcher:
+    clock = SystemClock()
+    return Watcher(
         {"default": inputs.open_database(settings)},
         inputs.judge(settings, manifest),
         identity=inputs.identity(manifest),
@@ -63,15 +88,14 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
         clock=clock,
         chance=random.random,
         steady=settings.interval,
-        listeners=[*outlets, *([memory.announce] if memory else [])],
+        listeners=listeners,
     )
-    stop = _on_signal()
-    async with Listeners() as listeners:
-        apart = bool(settings.details_listen)
-        await listeners.open(web.probes(watcher.alive, details_too=not apart), settings.listen)
-        if apart:
-            await listeners.open(web.details(), settings.details_listen)
-        await _watch_until_stopped(watcher, stop, settings.drain_delay)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key).context
 
 
 def _on_signal() -> asyncio.Event:

@@ -151,6 +151,11 @@ class Postgres:
                 return DatabaseTimeout(f"{self._place}: {TABLE} is locked by another session")
             case asyncpg.QueryCanceledError():
                 return DatabaseTimeout(f"{self._place}: {text}")
+            case asyncpg.PostgresError() if "statement pooling" in text:
+                return DatabaseDenied(
+                    f"{self._place}: PgBouncer pools by statement, which allows no transaction;"
+                    " set pool_mode to transaction or session for the sidecar"
+                )
             case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
                 return DatabaseDenied(f"{self._place}: {text}; check user and password")
             case asyncpg.InvalidCatalogNameError():

@@ -1,9 +1,11 @@
 """Listening addresses: `[::]:8089`, `127.0.0.1:0`, `:8089`, `unix:/run/sidecar.sock`."""
 
+import asyncio
 import logging
 import socket
+import ssl
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,16 +16,24 @@ from sidecar.errors import UsageError
 
 LOG = logging.getLogger("sidecar.listen")
 
+BACKLOG: Final = 1024
+"""Connections that the kernel keeps for us: a crowd must not make it refuse a probe."""
+
 GRACE: Final = 1.0
 """How long requests under way may take once the server closes, in seconds."""
 
 
-class Listeners:
-    """Servers that are closed together."""
+Guarded = Callable[[web.Server], Callable[[], asyncio.Protocol]]
 
-    def __init__(self) -> None:
-        """Start with none."""
+
+class Listeners:
+    """Servers that are closed together; each connection's protocol comes from a guard."""
+
+    def __init__(self, guarded: Guarded) -> None:
+        """Take what puts a guard before a server; start with none."""
+        self._guarded = guarded
         self._runners: list[web.AppRunner] = []
+        self._servers: list[asyncio.Server] = []
 
     async def __aenter__(self) -> Self:
         """Open nothing yet."""
@@ -36,18 +46,28 @@ class Listeners:
         trace: TracebackType | None,
     ) -> None:
         """Close every server."""
+        for server in self._servers:
+            server.close()
         for runner in self._runners:
             await runner.cleanup()
 
-    async def open(self, app: web.Application, addresses: Sequence[str]) -> None:
+    async def open(
+        self,
+        app: web.Application,
+        addresses: Sequence[str],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """Serve the application at each address, and log where. Raises UsageError."""
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=GRACE)
+        runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=GRACE)
         self._runners.append(runner)
         await runner.setup()
+        assert runner.server is not None  # noqa: S101 - set up by the line above
+        guard = self._guarded(runner.server)
+        loop = asyncio.get_running_loop()
         for address in addresses:
             bound = bind(address)
-            await web.SockSite(runner, bound).start()
-            url = shown(bound)
+            self._servers.append(await loop.create_server(guard, sock=bound, ssl=tls))
+            url = shown(bound, secure=tls is not None)
             LOG.info("listening on %s", url, extra={"facts": {"listen": url}})
 
 
@@ -69,26 +89,27 @@ def split(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def shown(bound: socket.socket) -> str:
+def shown(bound: socket.socket, *, secure: bool = False) -> str:
     """Return a bound address as a URL."""
     if bound.family == socket.AF_UNIX:
         return f"unix:{bound.getsockname()}"
     host, port = bound.getsockname()[:2]
     host = {"::": "localhost", "0.0.0.0": "localhost"}.get(host, host)  # noqa: S104 - shown, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _bind_tcp(host: str, port: int) -> socket.socket:
     if host in {"", "::"}:
         try:
             return socket.create_server(
-                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
             )
         except OSError:
             # No IPv6 on this host, or the port is taken: the attempt below tells which.
             host = "0.0.0.0"  # noqa: S104 - a probe comes from the node, not from this pod
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=128)
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
 def _bind_unix(path: Path) -> socket.socket:
@@ -97,7 +118,7 @@ def _bind_unix(path: Path) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.bind(str(path))
-        bound.listen(128)
+        bound.listen(BACKLOG)
     except OSError:
         bound.close()
         raise

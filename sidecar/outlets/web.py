@@ -21,6 +21,7 @@ SHOWN: Final = 5
 HEADERS: Final = {"Cache-Control": "no-store", "Server": "migration-sidecar"}
 TEXT: Final = {**HEADERS, "Content-Type": "text/plain; charset=utf-8"}
 HEALTH: Final = {**HEADERS, "Content-Type": "application/health+json"}
+DENIED: Final = {**TEXT, "WWW-Authenticate": 'Bearer realm="migration-sidecar"'}
 JSON: Final = {**HEADERS, "Content-Type": "application/json"}
 
 Render = Callable[[str], tuple[bytes, str]]
@@ -35,11 +36,17 @@ class Web:
         render_metrics: Render,
         render_status: Callable[[Snapshot], object],
         details: bool,
+        admits: Callable[[str], bool] | None = None,
     ) -> None:
-        """Take what is asked for an answer; `details` off leaves only bare probes."""
+        """Take what is asked for an answer.
+
+        `details` off leaves only bare probes; `admits`, where given, judges the Authorization
+        header of those who ask for details.
+        """
         self._render_metrics = render_metrics
         self._render_status = render_status
         self._details = details
+        self._admits = admits
         self._snapshot: Snapshot | None = None
         self._alive: Callable[[], bool] = bool
         self._status = 503
@@ -87,17 +94,23 @@ class Web:
     async def _readyz(self, request: web.Request) -> web.Response:
         if request.query_string and self._snapshot is not None:
             if request.query.get("format") == "json":
-                return self._health(self._snapshot)
-            if "verbose" in request.query and self._details:
+                return self._health(self._snapshot, request)
+            if "verbose" in request.query and self._may_see(request):
                 body = verbose(self._snapshot).encode()
                 return web.Response(status=self._status, body=body, headers=TEXT)
         if "health+json" in request.headers.get("Accept", "") and self._snapshot is not None:
-            return self._health(self._snapshot)
+            return self._health(self._snapshot, request)
         return web.Response(status=self._status, body=self._body, headers=TEXT)
 
-    def _health(self, snapshot: Snapshot) -> web.Response:
+    def _may_see(self, request: web.Request) -> bool:
+        return self._details and self._admitted(request)
+
+    def _admitted(self, request: web.Request) -> bool:
+        return self._admits is None or self._admits(request.headers.get("Authorization", ""))
+
+    def _health(self, snapshot: Snapshot, request: web.Request) -> web.Response:
         document = health_document(snapshot)
-        if not self._details:
+        if not self._may_see(request):
             document = {"status": document["status"]}
         body = msgspec.json.encode(document)
         return web.Response(status=self._status, body=body, headers=HEALTH)
@@ -106,12 +119,16 @@ class Web:
         return web.Response(status=self._started, body=self._body, headers=TEXT)
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        if not self._admitted(request):
+            return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
         body, content_type = self._render_metrics(request.headers.get("Accept", ""))
         response = web.Response(body=body, headers={**HEADERS, "Content-Type": content_type})
         response.enable_compression()
         return response
 
-    async def _statusz(self, request: web.Request) -> web.Response:  # noqa: ARG002
+    async def _statusz(self, request: web.Request) -> web.Response:
+        if not self._admitted(request):
+            return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
         if self._snapshot is None:
             return web.Response(status=503, body=b'{"ready":false}', headers=JSON)
         body = msgspec.json.encode(self._render_status(self._snapshot))

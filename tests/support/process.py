@@ -58,7 +58,8 @@ class Sidecar:
         """Wait until it listens."""
         until(lambda: bool(self.listening()) or self.process.poll() is not None, "it listens")
         if self.process.poll() is not None:
-            raise AssertionError(f"the sidecar ended: {self._output.read_text()}")
+            self._file.close()
+            raise AssertionError(f"it ended with {self.process.returncode}: {self.text}")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,71 @@
+"""Who may see the details: a bearer token from a file, and TLS from files, both rotated live."""
+
+import hmac
+import ssl
+from contextlib import suppress
+from pathlib import Path
+
+from sidecar.errors import UsageError
+
+
+class Token:
+    """A bearer token (RFC 6750), read anew for every request, so that it can be rotated."""
+
+    def __init__(self, file: Path) -> None:
+        """Take the file's path. Raises UsageError when there is no token to read."""
+        self._file = file
+        if not self._read():
+            raise UsageError(f"token_file {file}: cannot be read, or is empty")
+
+    def admits(self, authorization: str) -> bool:
+        """Tell whether an Authorization header carries the token; nobody gets in without one."""
+        token = self._read()
+        scheme, _, given = authorization.partition(" ")
+        known = bool(token) and scheme.lower() == "bearer"
+        return hmac.compare_digest(given.strip().encode(), token) and known
+
+    def _read(self) -> bytes:
+        try:
+            return self._file.read_bytes().strip()
+        except OSError:
+            return b""
+
+
+class Certificate:
+    """A certificate and its key; files that are replaced count from the next handshake."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """Take the files (PEM). Raises UsageError when they are no certificate and key."""
+        self._files = (certificate, key)
+        self._stamp = self._changed()
+        self._newest = self._load()
+        self.context = self._load()
+        """What a server listens with; each handshake is moved to the newest files."""
+        self.context.sni_callback = self._choose
+
+    def _choose(self, handshake: ssl.SSLObject, *_: object) -> None:
+        # Half a rotation, or a broken file: go on with what was loaded last.
+        with suppress(UsageError):
+            stamp = self._changed()
+            if stamp != self._stamp:
+                self._newest = self._load()
+                self._stamp = stamp
+        handshake.context = self._newest
+
+    def _changed(self) -> tuple[int, ...]:
+        try:
+            return tuple(file.stat().st_mtime_ns for file in self._files)
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(*self._files)
+        except OSError as error:
+            raise self._refusal(error) from None
+        return context
+
+    def _refusal(self, error: OSError) -> UsageError:
+        certificate, key = self._files
+        return UsageError(f"tls_cert {certificate}, tls_key {key}: {error.strerror or error}")

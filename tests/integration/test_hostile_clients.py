@@ -1,0 +1,150 @@
+"""Clients that mean harm, or are broken: probes are answered all the same."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.database import Database
+from support.process import Sidecar, until
+
+SMUGGLED = (
+    b"GET /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"0\r\n\r\nGET /status HTTP/1.1\r\nHost: x\r\n\r\n"
+)
+PROBE = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture
+def serving(migrated: Database, manifest: Path) -> Iterator[Sidecar]:
+    """A ready sidecar with little patience."""
+    flags = ("--client-timeout=2s", "--client-limit=64")
+    with Sidecar(manifest, *flags, url=migrated.reader) as sidecar:
+        until(sidecar.ready, "the gate opens")
+        yield sidecar
+
+
+def connect(sidecar: Sidecar, timeout: float = 10) -> socket.socket:
+    host, port = sidecar.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=timeout)
+
+
+def exchange(sidecar: Sidecar, data: bytes) -> bytes:
+    """Send bytes; return all that comes back until the server closes."""
+    with connect(sidecar) as connection:
+        connection.sendall(data)
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(65536):
+                answer += piece
+        return answer
+
+
+def healthy(sidecar: Sidecar) -> bool:
+    """Tell whether a probe is answered as kubelet would have it, and soon."""
+    began = time.monotonic()
+    answer = exchange(sidecar, PROBE)
+    return answer.startswith(b"HTTP/1.1 200 ") and time.monotonic() - began < 1
+
+
+def test_slow_senders_are_cut_off(serving: Sidecar) -> None:
+    """A header that never ends, or a body that never comes, ends with the connection's time."""
+    began = time.monotonic()
+    slow = [connect(serving) for _ in range(20)]
+    for connection in slow[:10]:
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    for connection in slow[10:]:
+        connection.sendall(b"POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+    assert healthy(serving)
+    for connection in slow:
+        with connection, contextlib.suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+    assert time.monotonic() - began < 8
+
+
+def test_a_crowd_of_idle_connections_keeps_no_probe_out(serving: Sidecar) -> None:
+    """Twenty times as many connections as may be open: the oldest go, probes are answered."""
+    crowd = []
+    try:
+        for number in range(1280):
+            crowd.append(connect(serving))
+            if number % 128 == 0:
+                assert healthy(serving)
+        assert healthy(serving)
+    finally:
+        for connection in crowd:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 10_000 + b"\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 1000 + b"\r\n", b"400"),
+        (b"BREW /readyz HTTP/1.1\r\nHost: x\r\n\r\n", b"40"),
+        (b"GET /readyz HTTP/1.0\r\n\r\n", b"200"),
+        (b"HEAD /readyz HTTP/1.0\r\n\r\n", b"200"),
+        (b"GET /%00%ff%2e%2e/readyz HTTP/1.0\r\n\r\n", b"404"),
+        (b"GET /\xff\xfe HTTP/1.0\r\n\r\n", b"40"),
+        (b"GET /readyz HTTP/9.9\r\n\r\n", b"400"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400"),
+        (b"POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+         b"405"),
+        (SMUGGLED, b"400"),
+    ],
+)  # fmt: skip
+def test_odd_requests_have_a_plain_answer(serving: Sidecar, request_: bytes, status: bytes) -> None:
+    """Too long, too many, unknown, old or smuggled: an answer of the 400s, and life goes on."""
+    answer = exchange(serving, request_)
+    assert answer.split(b" ")[1].startswith(status)
+    assert answer.count(b"HTTP/1.") == 1, "one request, one answer"
+    assert b"Traceback" not in answer
+    assert healthy(serving)
+    assert "Traceback" not in serving.text
+
+
+def test_pipelined_requests_are_answered_in_order(serving: Sidecar) -> None:
+    """Several probes in one packet have several answers."""
+    many = PROBE.replace(b"Connection: close\r\n", b"") * 5 + PROBE
+    assert exchange(serving, many).count(b"HTTP/1.1 200 OK") == 6
+
+
+def test_no_bytes_make_it_fail(serving: Sidecar) -> None:
+    """Whatever is sent, there is no 500, no traceback, and the next probe is answered."""
+    words = st.sampled_from(
+        [
+            b"GET ",
+            b"/readyz",
+            b" HTTP/1.1",
+            b"\r\n",
+            b"Host: x",
+            b"?verbose",
+            b"?format=json",
+            b"\x00",
+        ]
+    )
+
+    @settings(
+        max_examples=300,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(st.lists(st.one_of(words, st.binary(max_size=20)), max_size=12))
+    def throw(pieces: list[bytes]) -> None:
+        answer = exchange(serving, b"".join(pieces))
+        assert b" 500 " not in answer[:20]
+        assert b"Traceback" not in answer
+
+    throw()
+    assert healthy(serving)
+    assert "Traceback" not in serving.text
+    assert '"level":"error"' not in serving.text
