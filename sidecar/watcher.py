@@ -5,6 +5,7 @@ time only as a clock that it is handed.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -18,6 +19,8 @@ from sidecar.core.recorded import Recorded
 from sidecar.core.snapshot import Identity, Snapshot, Target, overall
 from sidecar.core.states import Drain, Event, Gate, Phase, Policy, Reason, Tick
 from sidecar.errors import DatabaseError
+
+LOG = logging.getLogger("sidecar.watcher")
 
 LONGEST_LOOK: Final = 30.0
 """A look that takes longer means that the loop is stuck, whatever the timeouts say."""
@@ -180,7 +183,11 @@ class Watcher:
     def _announce(self) -> None:
         self.snapshot = self._snapshot()
         for listener in self._listeners:
-            listener(self.snapshot)
+            try:
+                listener(self.snapshot)
+            except Exception:
+                # One outlet's bug must not close the gate for the others.
+                LOG.exception("an outlet failed; please report it")
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(

@@ -19,10 +19,18 @@ def configure(settings: Settings) -> None:
     logging.getLogger("sidecar").setLevel(settings.log_level.upper())
 
 
+def _line(record: logging.LogRecord) -> str:
+    """Return the message on one line, with the exception but without its traceback."""
+    text = record.getMessage()
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        text += f": {type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = " ".join(record.getMessage().split())
-        return f"{timestamp(record.created)} {record.levelname.lower()} {line}"
+        return f"{timestamp(record.created)} {record.levelname.lower()} {_line(record)}"
 
 
 class _Json(logging.Formatter):
@@ -30,7 +38,7 @@ class _Json(logging.Formatter):
         facts = {
             "time": timestamp(record.created),
             "level": record.levelname.lower(),
-            "message": " ".join(record.getMessage().split()),
+            "message": _line(record),
             **getattr(record, "facts", {}),
         }
         return msgspec.json.encode(facts).decode()

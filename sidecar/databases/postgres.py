@@ -91,6 +91,9 @@ class Postgres:
                 self._dsn,
                 password=self._address.password,
                 timeout=self._address.connect_timeout,
+                # Bounds what asyncpg does on its own after a look was given up, too: it
+                # connects once more to cancel the query.
+                command_timeout=self._address.read_timeout + 0.5,
                 # A prepared statement outlives its transaction, and behind a pooler belongs
                 # to whoever gets the server connection next.
                 statement_cache_size=0,

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+import pytest
+
 from sidecar.core.gate import begin
 from sidecar.core.graph import Verdict, compare
 from sidecar.core.manifest import Key
@@ -120,6 +122,21 @@ async def test_a_refusal_keeps_its_reason() -> None:
     story = await Story(DatabaseDenied("wrong password"), seconds=5).live()
     assert story.watcher.snapshot.gate.reason is Reason.DATABASE_DENIED
     assert story.watcher.snapshot.gate.phase is Phase.WAITING
+
+
+async def test_an_outlet_that_fails_stops_neither_the_watch_nor_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A bug in one outlet must not close the gate; it is logged."""
+    story = Story(NONE, ALL, seconds=5)
+
+    def broken(_: Snapshot) -> None:
+        raise ZeroDivisionError
+
+    story.watcher._listeners = (broken, story.told.append)
+    await story.live()
+    assert story.phases[-1] is Phase.OPEN
+    assert "an outlet failed" in caplog.text
 
 
 async def test_draining_is_told_at_once() -> None:
