@@ -6,7 +6,7 @@ time only as a clock that it is handed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -66,7 +66,6 @@ class Watcher:
         clock: Clock,
         chance: Callable[[], float],
         steady: float,
-        listeners: Iterable[Listener] = (),
     ) -> None:
         """Take the parts; nothing is read before `run`."""
         self._readers = readers
@@ -77,16 +76,20 @@ class Watcher:
         self._clock = clock
         self._chance = chance
         self._steady = steady
-        self._listeners = tuple(listeners)
+        self._listeners: list[Listener] = []
         self._started_at = clock.monotonic()
         self._targets = {name: Target(database=name) for name in readers}
         self._texts: dict[str, str] = {}
         self._promised = dict.fromkeys(readers, self._started_at + LONGEST_LOOK)
         self.snapshot = self._snapshot()
 
+    def tell(self, listener: Listener) -> None:
+        """Tell a listener what is known now, and from now on whatever changes."""
+        self._listeners.append(listener)
+        listener(self.snapshot)
+
     async def run(self) -> None:
         """Watch until cancelled; every connection is let go then."""
-        self._announce()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, reader in self._readers.items():

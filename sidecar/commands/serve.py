@@ -27,7 +27,7 @@ from sidecar.outlets.memory import Memory
 from sidecar.outlets.metrics import Metrics
 from sidecar.outlets.web import Web
 from sidecar.settings import Settings
-from sidecar.watcher import Listener, Watcher
+from sidecar.watcher import Watcher
 
 LOG = logging.getLogger("sidecar.serve")
 
@@ -49,35 +49,33 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
 async def _serve(settings: Settings, manifest: Manifest) -> None:
     """Put the parts together; whatever can be refused is refused before the first listens."""
     stop = _on_signal()
+    memory = Memory(settings.state_file) if settings.state_file else None
+    remembered = memory is not None and memory.remembers(manifest.digest)
+    watcher = _watcher(settings, manifest, remembered=remembered)
     metrics = Metrics(__version__)
     token = Token(settings.token_file) if settings.token_file else None
     web = Web(
+        watcher.snapshot,
+        alive=watcher.alive,
         render_metrics=metrics.render,
         render_status=partial(status_document, nodes=manifest.nodes),
         details=settings.details,
         admits=token.admits if token else None,
     )
     tls = _tls(settings)
-    memory = Memory(settings.state_file) if settings.state_file else None
     listeners = [web.announce, metrics.announce, ChangeLog().announce]
-    watcher = _watcher(
-        settings,
-        manifest,
-        remembered=memory is not None and memory.remembers(manifest.digest),
-        listeners=[*listeners, *([memory.announce] if memory else [])],
-    )
+    for listener in [*listeners, *([memory.announce] if memory else [])]:
+        watcher.tell(listener)
     guarded = partial(Guard, lifetime=settings.client_timeout, limit=settings.client_limit)
     async with Listeners(guarded) as servers:
         apart = bool(settings.details_listen)
-        await servers.open(web.probes(watcher.alive, details_too=not apart), settings.listen)
+        await servers.open(web.probes(details_too=not apart), settings.listen)
         if apart:
             await servers.open(web.details(), settings.details_listen, tls)
         await _watch_until_stopped(watcher, stop, settings.drain_delay)
 
 
-def _watcher(
-    settings: Settings, manifest: Manifest, *, remembered: bool, listeners: list[Listener]
-) -> Watcher:
+def _watcher(settings: Settings, manifest: Manifest, *, remembered: bool) -> Watcher:
     clock = SystemClock()
     return Watcher(
         {"default": inputs.open_database(settings)},
@@ -88,7 +86,6 @@ def _watcher(
         clock=clock,
         chance=random.random,
         steady=settings.interval,
-        listeners=listeners,
     )
 
 

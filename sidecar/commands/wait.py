@@ -92,8 +92,8 @@ async def _wait(settings: Settings, manifest: Manifest) -> None:
         clock=clock,
         chance=random.random,
         steady=settings.interval,
-        listeners=[notice],
     )
+    watcher.tell(notice)
     try:
         async with asyncio.timeout(settings.timeout):
             await _first(watcher, opened)

@@ -32,13 +32,15 @@ class Web:
 
     def __init__(
         self,
+        snapshot: Snapshot,
         *,
+        alive: Callable[[], bool],
         render_metrics: Render,
         render_status: Callable[[Snapshot], object],
         details: bool,
         admits: Callable[[str], bool] | None = None,
     ) -> None:
-        """Take what is asked for an answer.
+        """Take the first snapshot, and what is asked for an answer.
 
         `details` off leaves only bare probes; `admits`, where given, judges the Authorization
         header of those who ask for details.
@@ -47,11 +49,8 @@ class Web:
         self._render_status = render_status
         self._details = details
         self._admits = admits
-        self._snapshot: Snapshot | None = None
-        self._alive: Callable[[], bool] = bool
-        self._status = 503
-        self._body = b"starting\n"
-        self._started = 503
+        self._alive = alive
+        self.announce(snapshot)
 
     def announce(self, snapshot: Snapshot) -> None:
         """Answer with this snapshot from now on."""
@@ -61,9 +60,8 @@ class Web:
         self._body = f"{gate.reason}\n".encode()
         self._started = 503 if gate.opened_at is None else 200
 
-    def probes(self, alive: Callable[[], bool], *, details_too: bool) -> web.Application:
+    def probes(self, *, details_too: bool) -> web.Application:
         """Return the application with the probes, and the details unless they live elsewhere."""
-        self._alive = alive
         app = web.Application(client_max_size=0)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/healthz", self._livez)
@@ -92,14 +90,14 @@ class Web:
         return web.Response(status=503, body=b"the watcher is stuck\n", headers=TEXT)
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        if request.query_string and self._snapshot is not None:
+        if request.query_string:
             if request.query.get("format") == "json":
-                return self._health(self._snapshot, request)
+                return self._health(request)
             if "verbose" in request.query and self._may_see(request):
                 body = verbose(self._snapshot).encode()
                 return web.Response(status=self._status, body=body, headers=TEXT)
-        if "health+json" in request.headers.get("Accept", "") and self._snapshot is not None:
-            return self._health(self._snapshot, request)
+        if "health+json" in request.headers.get("Accept", ""):
+            return self._health(request)
         return web.Response(status=self._status, body=self._body, headers=TEXT)
 
     def _may_see(self, request: web.Request) -> bool:
@@ -108,8 +106,8 @@ class Web:
     def _admitted(self, request: web.Request) -> bool:
         return self._admits is None or self._admits(request.headers.get("Authorization", ""))
 
-    def _health(self, snapshot: Snapshot, request: web.Request) -> web.Response:
-        document = health_document(snapshot)
+    def _health(self, request: web.Request) -> web.Response:
+        document = health_document(self._snapshot)
         if not self._may_see(request):
             document = {"status": document["status"]}
         body = msgspec.json.encode(document)
@@ -129,8 +127,6 @@ class Web:
     async def _statusz(self, request: web.Request) -> web.Response:
         if not self._admitted(request):
             return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
-        if self._snapshot is None:
-            return web.Response(status=503, body=b'{"ready":false}', headers=JSON)
         body = msgspec.json.encode(self._render_status(self._snapshot))
         return web.Response(body=body, headers=JSON)
 

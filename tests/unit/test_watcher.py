@@ -39,8 +39,8 @@ class Story:
             clock=self.clock,
             chance=lambda: 0.0,
             steady=30.0,
-            listeners=[self.told.append],
         )
+        self.watcher.tell(self.told.append)
 
     def judge(self, keys: Sequence[Key]) -> Verdict:
         self.compared.append(keys)
@@ -133,7 +133,7 @@ async def test_an_outlet_that_fails_stops_neither_the_watch_nor_the_others(
     def broken(_: Snapshot) -> None:
         raise ZeroDivisionError
 
-    story.watcher._listeners = (broken, story.told.append)
+    story.watcher._listeners.insert(0, broken)
     await story.live()
     assert story.phases[-1] is Phase.OPEN
     assert "an outlet failed" in caplog.text
