@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help demo test lint types contracts unit integration docs lock clean
+.PHONY: help demo test lint types contracts unit integration docs lock clean fuzz soak
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,3 +58,14 @@ $(STAMPS)/installed: $(STAMPS)/environment pyproject.toml README.md LICENSE $(sh
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
 	@touch $@
+
+$(STAMPS)/fuzz: requirements/fuzz.txt
+	$(PYTHON) -m venv --clear .fuzz
+	.fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+fuzz: $(STAMPS)/installed $(STAMPS)/fuzz ## 100,000 hostile requests, by schemathesis and by mutation
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --schemathesis .fuzz/bin/schemathesis $(ARGS)
+
+soak: $(STAMPS)/installed ## weeks in minutes: probes, looks and outages by the thousand
+	PYTHONPATH=tests $(BIN)/python tests/soak/run.py $(ARGS)
