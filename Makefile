@@ -37,10 +37,15 @@ docs: $(STAMPS)/installed ## write the parts of README.md that the code already 
 	$(BIN)/python docs/generate.py
 
 lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
-	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements/run.txt
-	$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/fuzz.in -o requirements/fuzz.txt
+	for pair in 4.2:3.9 5.2:3.10 6.0:3.12 6.1:3.13; do \
+	    $(BIN)/uv pip compile $(LOCK) --python-version $${pair#*:} \
+	        requirements/bake/django-$${pair%:*}.in -o requirements/bake/django-$${pair%:*}.txt; \
+	done
 
-LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+LOCK := --quiet --upgrade --universal --generate-hashes \
         --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove everything that make made

@@ -19,9 +19,9 @@ class Command(BaseCommand):
         baker.add_arguments(parser)
 
     def handle(self, *_: str, **options: Any) -> None:
-        """Bake; refusals end with exit code 66."""
+        """Bake; whatever goes wrong is one line and the exit code of `sidecar bake`."""
         try:
-            with baker.offline():
+            with baker.guarded(), baker.offline():
                 baker.run(Namespace(**options))
         except baker.Refusal as refusal:
-            raise CommandError(f"refused: {refusal}", returncode=baker.REFUSED) from None
+            raise CommandError(str(refusal), returncode=refusal.code) from None
