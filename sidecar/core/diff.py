@@ -63,7 +63,7 @@ def diff(old: Manifest, new: Manifest) -> Diff:
     return Diff(
         old=_name(old),
         new=_name(new),
-        steps=tuple(_step(new.nodes[key]) for key in verdict.plan),
+        steps=_steps([new.nodes[key] for key in verdict.plan]),
         refused=tuple(refused),
         edited=tuple(key for key in old.nodes if _edited(old.nodes[key], new.nodes.get(key))),
         renamed=renamed,
@@ -83,15 +83,31 @@ def rows_after(manifest: Manifest) -> list[Key]:
     return list(rows)
 
 
-def _step(node: Node) -> Step:
-    return Step(
-        node.migration,
-        node.operations,
-        node.breaks,
-        node.reversible,
-        node.touches_data,
-        node.atomic,
+def _steps(nodes: list[Node]) -> tuple[Step, ...]:
+    """Return what will run; the code that runs now cannot miss what this deploy itself makes."""
+    made = {
+        f"{app_of(node.migration)}.{operation.removeprefix('CreateModel ').lower()}"
+        for node in nodes
+        for operation in node.operations
+        if operation.startswith("CreateModel ")
+    }
+    return tuple(
+        Step(
+            node.migration,
+            node.operations,
+            tuple(what for what in node.breaks if not _is_about(what, made)),
+            node.reversible,
+            node.touches_data,
+            node.atomic,
+        )
+        for node in nodes
     )
+
+
+def _is_about(what: str, models: set[str]) -> bool:
+    """Tell whether a judgement is about one of these tables: it names `app.model[.column]`."""
+    words = (word.strip(",").split(".") for word in what.split())
+    return any(".".join(word[:2]) in models for word in words)
 
 
 def _edited(before: Node, after: Node | None) -> bool:

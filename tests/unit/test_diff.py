@@ -49,6 +49,16 @@ def test_steps_stand_in_plan_order_with_their_judgements() -> None:
     assert [step.atomic for step in found.steps] == [True, True, False]
 
 
+def test_what_the_deploy_itself_makes_is_missed_by_nobody() -> None:
+    """A table made and changed in the same release breaks no code that runs now."""
+    new = nodes(
+        {"operations": ["CreateModel Tag"]},
+        {"breaks": ["removes the column shop.tag.name", "removes the column shop.tagged.name"]},
+    )
+    found = diff(manifest(*OLD), manifest(*new))
+    assert found.steps[1].breaks == ("removes the column shop.tagged.name",)
+
+
 def test_an_edited_migration_is_named() -> None:
     """Databases that have applied it will not notice; where code is not known nothing is said."""
     edited = [OLD[0], {**OLD[1], "ast": "sha256:other"}]
