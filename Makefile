@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help demo test lint types contracts unit integration docs lock clean fuzz soak
+.PHONY: help demo test lint types contracts unit integration docs lock clean equivalence fuzz soak
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,6 +40,7 @@ lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/fuzz.in -o requirements/fuzz.txt
+	$(BIN)/python tests/equivalence/matrix.py --lock
 	for pair in 4.2:3.9 5.2:3.10 6.0:3.12 6.1:3.13; do \
 	    $(BIN)/uv pip compile $(LOCK) --python-version $${pair#*:} \
 	        requirements/bake/django-$${pair%:*}.in -o requirements/bake/django-$${pair%:*}.txt; \
@@ -74,3 +75,6 @@ fuzz: $(STAMPS)/installed $(STAMPS)/fuzz ## 100,000 hostile requests, by schemat
 
 soak: $(STAMPS)/installed ## weeks in minutes: probes, looks and outages by the thousand
 	PYTHONPATH=tests $(BIN)/python tests/soak/run.py $(ARGS)
+
+equivalence: $(STAMPS)/installed ## 20,000 generated cases on each supported Django
+	$(BIN)/python tests/equivalence/matrix.py $(ARGS)

@@ -1,0 +1,188 @@
+"""The property itself: for one project and one set of rows, Django's answer and ours.
+
+Ours goes the whole way: `baker.manifest` resolves the edges, `manifest.decode` validates,
+`databases.postgres` reads the rows that Django reads, `graph.compare` judges.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from equivalence import django_side
+from equivalence.django_side import Answer
+from equivalence.projects import Case, app_of
+from sidecar import baker
+from sidecar.core.graph import Outcome, Verdict, check, compare
+from sidecar.core.manifest import Key, Manifest, decode
+from sidecar.core.replacement import replaced_graph
+from sidecar.databases import Address, Database, connect
+from sidecar.errors import ManifestError
+from support.postgres import Server
+
+FINE = (Outcome.CURRENT, Outcome.AHEAD)
+
+
+class Disagreement(AssertionError):
+    """Django and we differ; one subclass a question, so that each is minimised by itself."""
+
+
+QUESTIONS = (
+    *("empty_database", "graph_error", "nodes", "edges", "applied", "violation"),
+    *("all_violations", "conflicts", "plan", "pending", "unrecorded", "hidden", "expected"),
+    *("duplicates", "sound", "complete"),
+)
+KINDS = {name: type(name, (Disagreement,), {}) for name in QUESTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a case was an example of."""
+
+    refused: bool = False
+    squashes: bool = False
+    halved: bool = False
+    graph_error: bool = False
+    inconsistent: bool = False
+    hidden: bool = False
+
+
+class World:
+    """A database that both sides look at."""
+
+    def __init__(self, connection: Any, database: Database, runner: asyncio.Runner) -> None:
+        """Take Django's connection and our own."""
+        self.connection, self._database, self._runner = connection, database, runner
+
+    def rows(self) -> list[Key]:
+        """Return the recorded migrations, read by `sidecar.databases.postgres`."""
+        return self._runner.run(self._database.read()).keys()
+
+    def ask(self, case: Case) -> tuple[Answer, Verdict]:
+        """Return both answers."""
+        django_side.record(self.connection, case.rows)
+        manifest = decode(text(django_side.on_an_empty_database(case.project)[0]))
+        return django_side.answer(self.connection, case), compare(manifest, self.rows())
+
+    def check(self, case: Case) -> Facts:
+        """Raise Disagreement unless both sides agree on everything."""
+        manifest, refused = self._on_an_empty_database(case)
+        if manifest is None or not case.project.files:
+            return Facts(refused=True)
+        django_side.record(self.connection, case.rows)
+        django = django_side.answer(self.connection, case)
+        ours = compare(manifest, self.rows())
+        if not django.error:
+            self._compare_graphs(case, django, manifest)
+        self._compare(case, django, ours)
+        if ours.inconsistent:
+            self._compare_violations(case, ours)
+        return _facts(case, ours, refused=refused)
+
+    def _on_an_empty_database(self, case: Case) -> tuple[Manifest | None, bool]:
+        """Compare the refusals of a bake; return the manifest, if there can be one."""
+        loader, theirs = django_side.on_an_empty_database(case.project)
+        if not case.project.files:
+            theirs = "no migrations"
+        manifest, ours = None, None
+        try:
+            manifest = decode(text(loader))
+            check(manifest)
+        except (ManifestError, *django_side.REFUSALS) as error:
+            ours = f"{type(error).__name__}: {error}"
+        _agree("empty_database", case, theirs, ours, same=bool(theirs) == bool(ours))
+        # Squashes that replace each other in a cycle have no answer with any rows.
+        return manifest if "CommandError" not in (theirs or "") else None, bool(theirs)
+
+    def _compare_graphs(self, case: Case, django: Answer, manifest: Manifest) -> None:
+        """What the plan rests on: a wrong edge need not show in it."""
+        graph, applied = replaced_graph(manifest, frozenset(map(Key, case.rows)))
+        edges = {(child, parent) for child, parents in graph.parents.items() for parent in parents}
+        _agree("nodes", case, sorted(django.nodes), sorted(graph.nodes))
+        _agree("edges", case, sorted(django.edges), sorted(edges))
+        _agree("applied", case, sorted(django.applied), sorted(applied))
+
+    def _compare(self, case: Case, django: Answer, ours: Verdict) -> None:
+        error = ours.graph_error
+        _agree("graph_error", case, django.error, error, same=bool(django.error) == bool(error))
+        if not error:
+            named = django.violation in (ours.inconsistent or (None,))
+            _agree("violation", case, django.violation, ours.inconsistent, same=named)
+            _agree("conflicts", case, django.conflicts, ours.conflicts)
+            _agree("plan", case, django.plan, ours.plan)
+            _agree("pending", case, django.plan, ours.pending)
+            _agree("unrecorded", case, sorted(django.records), sorted(ours.unrecorded))
+            _agree("hidden", case, _hidden(case, django), ours.hidden)
+            _agree("expected", case, Counter(map(app_of, django.nodes)), Counter(ours.expected))
+        _agree("duplicates", case, len(case.rows) - len(set(case.rows)), ours.duplicates)
+        fine = ours.outcome in FINE
+        _agree("sound", case, django, ours, same=django.content or not fine)
+        _agree("complete", case, django, ours, same=fine or not django.content or ours.hidden != ())
+
+    def _compare_violations(self, case: Case, ours: Verdict) -> None:
+        """Django names the first violation in the order of the rows: put each of ours there."""
+        loader = django_side.built(self.connection, case)
+        children = {child for child, _ in ours.inconsistent}
+        others = [row for row in case.rows if row not in children]
+        for first in sorted(children):
+            found = self._first_violation(loader, [first, *others, *sorted(children - {first})])
+            same = found in ours.inconsistent and found[0] == first
+            _agree("all_violations", case, found, ours.inconsistent, same=same)
+        found = self._first_violation(loader, [*others, *sorted(children)])
+        _agree("all_violations", case, found, ours.inconsistent, same=found in ours.inconsistent)
+
+    def _first_violation(
+        self, loader: django_side.Loader, rows: Sequence[str]
+    ) -> tuple[str, str] | None:
+        django_side.record(self.connection, rows, in_order=True)
+        return django_side.violation(self.connection, loader)
+
+
+def text(loader: django_side.Loader) -> bytes:
+    """Bake: return the manifest's bytes."""
+    written: str = baker.manifest(loader, {})
+    return written.encode()
+
+
+@contextmanager
+def world(server: Server) -> Iterator[World]:
+    """Set up Django on this server, and our reader beside it, in a database of their own."""
+    server.execute(f"CREATE DATABASE {django_side.DATABASE}")
+    address = Address(url=server.url(django_side.DATABASE), connect_timeout=30, read_timeout=30)
+    with asyncio.Runner() as runner:
+        connection, database = django_side.set_up(server), connect(address)
+        try:
+            yield World(connection, database, runner)
+        finally:
+            runner.run(database.release())
+            connection.close()
+
+
+def _agree(
+    question: str, case: Case, django: object, ours: object, *, same: bool | None = None
+) -> None:
+    if not (django == ours if same is None else same):
+        raise KINDS[question](f"{question}\n{case}\nDjango: {django}\nwe:     {ours}")
+
+
+def _hidden(case: Case, django: Answer) -> tuple[str, ...]:
+    """Return what Django's graph holds unapplied and its plan overlooks (SEMANTICS.md)."""
+    recorded = set(case.project.squashes) & set(case.rows)
+    return tuple(sorted(django.nodes - django.applied - set(django.plan) - recorded))
+
+
+def _facts(case: Case, ours: Verdict, *, refused: bool) -> Facts:
+    rows = set(case.rows)
+    return Facts(
+        refused=refused,
+        squashes=bool(case.project.squashes),
+        halved=any(
+            rows & set(replaced) and set(replaced) - rows
+            for replaced in case.project.squashes.values()
+        ),
+        graph_error=ours.graph_error is not None,
+        inconsistent=ours.inconsistent != (),
+        hidden=ours.hidden != (),
+    )

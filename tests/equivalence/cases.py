@@ -1,0 +1,42 @@
+"""Cases for hypothesis to choose: a project, as it grew, and the rows of its database.
+
+A project grows as real ones do. People write migrations one after the other, each on the
+last of its app and now and then on another app's; then ranges are squashed, and the files
+of the originals deleted. So most graphs are valid, with every oddity close by.
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from equivalence.django_side import VERSION
+from equivalence.draws import Draws
+from equivalence.order import order_matters
+from equivalence.projects import Case, Project
+from equivalence.rows import recorded
+from equivalence.squashers import Squasher
+
+
+@st.composite
+def cases(draw: Any) -> Case:
+    """Draw a case for which this Django has one answer."""
+    draws = Draws(draw)
+    project = grown(draws)
+    rows = recorded(draws, project)
+    backwards = VERSION < (6, 1) and not order_matters(project) and draws.flip()
+    return Case(project, tuple(rows), backwards)
+
+
+def grown(draws: Draws) -> Project:
+    """Draw a project."""
+    people = Squasher(draws)
+    for _ in range(draws.number(1, 12)):
+        people.write()
+    people.merge()
+    people.link()
+    habits = [people.squash] * 4 + [people.move, people.nest, people.rename] * 2
+    for _ in range(draws.one([0, 1, 1, 2, 2, 3])):
+        draws.one(habits)()
+    if draws.once_in(12):
+        draws.one([people.lose, people.entangle, people.fork, people.forget])()
+    return people.project()

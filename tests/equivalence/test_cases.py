@@ -1,0 +1,204 @@
+"""The cases worth knowing by heart: Django's answer, and ours beside it.
+
+Each states all that either side has to say; what is not mentioned is empty.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from equivalence.agreement import World, text
+from equivalence.django_side import VERSION, Answer, on_an_empty_database
+from equivalence.projects import Case, Project, file, project
+from sidecar.core.manifest import decode
+from sidecar.errors import ManifestError
+
+RECURSIVE = VERSION >= (6, 0)
+CHAIN = (file("a.1"), file("a.2", "a.1"), file("a.3", "a.2"))
+PLAIN = project(*CHAIN)
+TAIL = project(*CHAIN, file("a.s", "a.1", replaces=["a.2", "a.3"]))
+HEAD = project(*CHAIN, file("a.s", replaces=["a.1", "a.2"]))
+GONE = project(file("a.s", replaces=["a.1", "a.2"]), file("a.3", "a.s"))
+GONE_BUT_NEEDED = project(file("a.s", replaces=["a.1", "a.2"]), file("a.3", "a.2"))
+FORKED = project(file("a.1"), file("a.2", "a.1"), file("a.3", "a.1"), TAIL.files[-1])
+SOCIAL = project(
+    file("social_django.1", replaces=["default.1", "social_auth.1"]),
+    file("social_django.2", "social_django.1", replaces=["default.2", "social_auth.2"]),
+)
+TWO_FACTOR = (
+    file("two_factor.1"),
+    file("two_factor.2", "two_factor.1"),
+    file("two_factor.s", replaces=["two_factor.1", "two_factor.2"]),
+    file("phonenumber.1", "two_factor.2"),
+    file(
+        "phonenumber.s",
+        replaces=["phonenumber.1", "two_factor.1", "two_factor.2", "two_factor.s"],
+    ),
+)
+MOVED = project(*TWO_FACTOR)
+MOVED_FIRST = project(*TWO_FACTOR, apps="phonenumber two_factor")
+NESTED = project(*HEAD.files[:2], HEAD.files[-1], file("b.t", replaces=["a.s"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Rows, what Django says to them, and what we do. Names stand in one string."""
+
+    project: Project
+    rows: str
+    outcome: str
+    plan: str = ""
+    error: str = ""
+    """What Django's error and ours both mention."""
+    violation: str = ""
+    conflicts: str = ""
+    records: str = ""
+    """The rows of squashes that `migrate` would write, though it has nothing to run."""
+    alone: dict[str, Any] = field(default_factory=dict)
+    """What we say and Django does not."""
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+BOTH = {
+    "nothing is recorded": Example(PLAIN, "", "behind", plan="a.1 a.2 a.3"),
+    "everything is recorded": Example(PLAIN, "a.1 a.2 a.3", "current"),
+    "a later migration without an earlier": Example(
+        PLAIN, "a.1 a.3", "inconsistent", violation="a.3 a.2", alone={"hidden": ("a.2",)}
+    ),
+    "a newer release has migrated": Example(
+        PLAIN, "a.1 a.2 a.3 a.4", "ahead", alone={"newer": ("a.4",)}
+    ),
+    "rows of files deleted long ago": Example(
+        PLAIN, "a.0 a.1 a.2 a.3", "current", alone={"leftover": ("a.0",)}
+    ),
+    "rows of another project": Example(
+        PLAIN, "a.1 a.2 a.3 z.1", "current", alone={"foreign": ("z.1",)}
+    ),
+    "a row that stands twice": Example(
+        PLAIN, "a.1 a.2 a.3 a.2", "current", alone={"duplicates": 1}
+    ),
+    "the smallest hidden migration": Example(
+        TAIL, "a.2 a.3", "inconsistent", records="a.s", alone={"hidden": ("a.1",)}
+    ),
+    "the smallest lost migration": Example(GONE, "a.1 a.3", "current", alone={"lost": ("a.2",)}),
+    "half a squash whose files are gone": Example(
+        GONE, "a.1", "behind", plan="a.3", alone={"lost": ("a.2",)}
+    ),
+    "half a squash whose files are gone, and needed": Example(
+        GONE_BUT_NEEDED, "a.1", "inconsistent", error="a.3 depends on"
+    ),
+    "none of a squash whose files are gone": Example(GONE_BUT_NEEDED, "", "behind", plan="a.s a.3"),
+    "all of a squash whose files are gone": Example(
+        GONE_BUT_NEEDED, "a.1 a.2", "behind", plan="a.3", records="a.s"
+    ),
+    "half a squash": Example(HEAD, "a.1", "behind", plan="a.2 a.3"),
+    "a pruned squash that is the leaf": Example(
+        project(*TAIL.files[:1], TAIL.files[-1]),
+        "a.1 a.s",
+        "behind",
+        plan="a.s",
+        alone={"pruned": True},
+    ),
+    "a pruned squash below an applied migration": Example(GONE, "a.s a.3", "current"),
+    "a squash that nobody has recorded yet": Example(TAIL, "a.1 a.2 a.3", "current", records="a.s"),
+    "a conflict while half a squash is applied": Example(
+        FORKED, "a.1 a.2", "inconsistent", plan="a.3", conflicts="a.2 a.3"
+    ),
+    "no conflict once all of it is": Example(FORKED, "a.1 a.2 a.3", "current", records="a.s"),
+    "two old labels, with rows under the first": Example(
+        SOCIAL,
+        "default.1 default.2",
+        "current",
+        alone={"lost": ("social_auth.1", "social_auth.2")},
+    ),
+    "two old labels, with rows under the second and our own": Example(
+        SOCIAL, "social_auth.1 social_auth.2 social_django.1 social_django.2", "current"
+    ),
+    "two old labels, with our own rows alone": Example(
+        SOCIAL,
+        "social_django.1 social_django.2",
+        "behind",
+        plan="social_django.1 social_django.2",
+        alone={"pruned": True},
+    ),
+    "an app that moved, on a new database": Example(MOVED, "", "behind", plan="phonenumber.s"),
+    "an app that moved, half-way": Example(
+        MOVED, "two_factor.1", "behind", plan="two_factor.2 phonenumber.1"
+    ),
+}
+FLAT = {
+    "an app that moved, with the originals": Example(
+        MOVED, "two_factor.1 two_factor.2 phonenumber.1", "current", records="two_factor.s"
+    ),
+    "an app that moved, and is installed first": Example(
+        MOVED_FIRST, "", "inconsistent", error="two_factor"
+    ),
+    "half of an inner squash": Example(NESTED, "a.1", "behind", plan="a.2 b.t"),
+    "all of an inner squash": Example(NESTED, "a.1 a.2", "current", records="a.s"),
+}
+DEEP = {
+    "an app that moved, with the originals": Example(
+        MOVED,
+        "two_factor.1 two_factor.2 phonenumber.1",
+        "current",
+        records="two_factor.s phonenumber.s",
+    ),
+    "an app that moved, and is installed first": Example(
+        MOVED_FIRST, "", "behind", plan="phonenumber.s"
+    ),
+    "half of an inner squash": Example(NESTED, "a.1", "behind", plan="a.2"),
+    "all of an inner squash": Example(NESTED, "a.1 a.2", "current", records="a.s b.t"),
+}
+EXAMPLES = BOTH | (DEEP if RECURSIVE else FLAT)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_django_answers(asked: World, name: str) -> None:
+    """Django's loader and executor say what the table says."""
+    example = EXAMPLES[name]
+    django, _ = asked.ask(Case(example.project, words(example.rows)))
+    assert bool(django.error) == bool(example.error)
+    assert example.error in (django.error or "")
+    assert django == Answer(
+        error=django.error,
+        violation=words(example.violation) or None,  # type: ignore[arg-type]
+        conflicts=(words(example.conflicts),) if example.conflicts else (),
+        plan=words(example.plan),
+        records=words(example.records),
+        nodes=django.nodes,
+        edges=django.edges,
+        applied=django.applied,
+    )
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_we_answer(asked: World, name: str) -> None:
+    """Our verdict says what the table says, and nothing besides."""
+    example = EXAMPLES[name]
+    _, ours = asked.ask(Case(example.project, words(example.rows)))
+    said = {key: value for key in ours.__struct_fields__ if (value := getattr(ours, key))}
+    said.pop("expected", None)
+    assert example.error in (said.pop("graph_error", None) or "")
+    expected = {
+        "outcome": example.outcome,
+        "plan": words(example.plan),
+        "pending": words(example.plan),
+        "inconsistent": (words(example.violation),) if example.violation else (),
+        "conflicts": (words(example.conflicts),) if example.conflicts else (),
+        "unrecorded": words(example.records),
+        **example.alone,
+    }
+    assert said == {key: value for key, value in expected.items() if value}
+
+
+def test_a_squash_that_replaces_itself_is_refused() -> None:
+    """No manifest has a squash that lists its own name, whatever Django makes of it."""
+    itself = project(file("a.1"), file("a.s", replaces=["a.1", "a.s"]))
+    loader, error = on_an_empty_database(itself)
+    assert bool(error) == RECURSIVE
+    with pytest.raises(ManifestError, match=r"a\.s replaces itself"):
+        decode(text(loader))
