@@ -79,9 +79,6 @@ def compare(
         outcome=Outcome.INCONSISTENT,
         graph_error=graph.error,
         conflicts=graph.conflicts,
-        unrecorded=tuple(
-            k for k in manifest.squashes if k not in rows and _stands(manifest, k, rows)
-        ),
         duplicates=len(recorded) - len(rows),
         newer=newer,
         leftover=leftover,
@@ -102,6 +99,9 @@ def compare(
         plan=plan,
         inconsistent=_violations(manifest, graph, rows),
         hidden=hidden,
+        unrecorded=tuple(
+            key for key in manifest.squashes if key not in rows and _stands(manifest, key, rows)
+        ),
         lost=_lost(manifest, graph, rows),
         optional_pending=tuple(key for key in (*plan, *overlooked) if key not in required),
         pruned=bool(pending) and all(_is_pruned(manifest, key, rows) for key in pending),
