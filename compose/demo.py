@@ -48,6 +48,9 @@ def migrate(database: Database, sidecar: Sidecar, *target: str, until_ready: boo
         [sys.executable, "manage.py", "migrate", "--verbosity=0", *target],
         cwd=project.APP,
         env=project.environment(DATABASE_URL=database.migrator),
+        # Ctrl-C is for the demo, which ends its server, and with it this process.
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
     )
     seen = ""
     while sidecar.ready() is not until_ready:

@@ -150,6 +150,8 @@ class Postgres:
         match error:
             case TimeoutError():
                 return DatabaseTimeout(f"{self._place}: no answer within {limit:g} s")
+            case ConnectionRefusedError():
+                return DatabaseUnreachable(f"{self._place}: connection refused")
             case asyncpg.LockNotAvailableError():
                 return DatabaseTimeout(f"{self._place}: {TABLE} is locked by another session")
             case asyncpg.QueryCanceledError():
