@@ -50,7 +50,8 @@ def migrate(database: Database, sidecar: Sidecar, *target: str, until_ready: boo
         env=project.environment(DATABASE_URL=database.migrator),
         # Ctrl-C is for the demo, which ends its server, and with it this process.
         start_new_session=True,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     seen = ""
     while sidecar.ready() is not until_ready:
@@ -61,11 +62,12 @@ def migrate(database: Database, sidecar: Sidecar, *target: str, until_ready: boo
             print(f"    {line}", flush=True)
             seen = line
         if running.poll() not in {None, 0}:
-            raise SystemExit("demo: manage.py migrate failed")
+            break
         time.sleep(QUIET)
     at = datetime.now().astimezone()
-    if running.wait():
-        raise SystemExit("demo: manage.py migrate failed")
+    _, errors = running.communicate()
+    if running.returncode:
+        raise SystemExit(f"demo: manage.py migrate failed\n{errors}")
     return at
 
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -38,14 +39,18 @@ def free_port() -> int:
 class Server:
     """One server in a folder of its own; superuser `postgres`, SCRAM over TCP on loopback."""
 
-    def __init__(self) -> None:
-        """Make the cluster; nothing runs before `start`."""
+    def __init__(self, programs: Path | None = None, **settings: str) -> None:
+        """Make the cluster; nothing runs before `start`, when the settings count.
+
+        The wheel's programs are built without TLS; others may be named.
+        """
+        self.settings = settings
         self.folder = Path(tempfile.mkdtemp(prefix="sidecar-pg-"))
         self.folder.chmod(0o755)
         self.data = self.folder / "data"
         self.port = 0
         self._user = "nobody" if os.geteuid() == 0 else None
-        self._programs = self._install()
+        self._programs = programs or self._install()
         self.data.mkdir(mode=0o700)
         password_file = self.folder / "password"
         password_file.write_text(PASSWORD)
@@ -72,6 +77,7 @@ class Server:
             port = self.port or free_port()
             options = {**SETTINGS, "listen_addresses": "127.0.0.1", "port": str(port)}
             options["unix_socket_directories"] = str(self.data)
+            options |= self.settings
             flags = " ".join(f"-c {name}={value}" for name, value in options.items())
             log = ("-l", str(self.data / "log"))
             try:
@@ -174,7 +180,8 @@ class Server:
     def _signal(self, number: int) -> None:
         postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
         for pid in [postmaster, *_children(postmaster)]:
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # a child may end meanwhile
+                os.kill(pid, number)
 
 
 def _children(parent: int) -> list[int]:
