@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help demo test lint types contracts unit integration docs lock clean equivalence fuzz soak
+.PHONY: help demo test lint types contracts unit integration docs lock clean equivalence equivalence-real faults fuzz soak
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -15,7 +15,7 @@ demo: $(STAMPS)/installed ## bake, watch, migrate and roll back, on a real Postg
 	@PYTHONPATH=tests $(BIN)/python compose/demo.py $(ARGS)
 
 test: lint types contracts $(STAMPS)/installed ## everything that must pass
-	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/integration $(ARGS)
+	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/real tests/integration $(ARGS)
 
 lint: $(STAMPS)/environment
 	$(BIN)/ruff check .
@@ -78,3 +78,9 @@ soak: $(STAMPS)/installed ## weeks in minutes: probes, looks and outages by the 
 
 equivalence: $(STAMPS)/installed ## 20,000 generated cases on each supported Django
 	$(BIN)/python tests/equivalence/matrix.py $(ARGS)
+
+equivalence-real: $(STAMPS)/installed ## large public Django projects, migrated for real and stopped along the way
+	PYTHONPATH=tests $(BIN)/python tests/real/run.py $(ARGS)
+
+faults: $(STAMPS)/installed ## every fault in every state of the gate, as a table
+	PYTHONPATH=tests $(BIN)/python tests/integration/faults/matrix.py $(ARGS)

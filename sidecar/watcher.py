@@ -153,6 +153,7 @@ class Watcher:
         now, wall = self._clock.monotonic(), self._clock.wall()
         self._targets[name] = msgspec.structs.replace(
             after,
+            looks=before.looks + 1,
             looked_at=wall,
             succeeded_at=wall if after.failure is None else before.succeeded_at,
             progress_at=wall if progressed else before.progress_at,

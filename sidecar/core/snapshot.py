@@ -35,6 +35,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Why the last look failed, for people."""
     note: str | None = None
     last_applied: float | None = None
+    looks: int = 0
+    """How often it was looked at."""
     looked_at: float | None = None
     succeeded_at: float | None = None
     progress_at: float | None = None

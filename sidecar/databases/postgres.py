@@ -8,7 +8,7 @@ import asyncpg
 
 from sidecar.core.recorded import Recorded
 from sidecar.databases import Address
-from sidecar.databases.postgres_url import place, to_libpq
+from sidecar.databases.postgres_url import hosts, place, session_attributes, to_libpq
 from sidecar.errors import (
     DatabaseDenied,
     DatabaseError,
@@ -17,6 +17,16 @@ from sidecar.errors import (
 )
 
 TABLE: Final = "django_migrations"
+
+NEXT_HOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+"""What makes libpq try the next host; a refused password does not."""
 
 READ: Final = """
     SELECT string_agg(app || '.' || name, E'\\n' ORDER BY id) AS text,
@@ -52,6 +62,10 @@ class Postgres:
         """Take the address; raises UsageError when its URL cannot be meant."""
         self._address = address
         self._dsn = to_libpq(address.url or "postgresql://", address.options)
+        self._hosts: list[tuple[str | None, int | None]] = [
+            *hosts(self._dsn, os.environ.get("PGHOST"), os.environ.get("PGPORT"))
+        ] or [(None, None)]
+        self._wanted = session_attributes(self._dsn) or os.environ.get("PGTARGETSESSIONATTRS")
         self._place = place(address.url, os.environ.get("PGHOST"), os.environ.get("PGDATABASE"))
         self._table = f"{_quote(address.schema)}.{TABLE}" if address.schema else TABLE
         self._connection: asyncpg.Connection | None = None
@@ -86,9 +100,30 @@ class Postgres:
                 connection.terminate()
 
     async def _open(self) -> asyncpg.Connection:
+        """Connect to the first host that will have us, each within its own time.
+
+        As libpq does: asyncpg has one limit for all hosts together, so that a first one
+        that is silent would hide the others for ever.
+        """
+        passes = ("standby", "any") if self._wanted == "prefer-standby" else (self._wanted,)
+        attempts = [(host, wanted) for wanted in passes for host in self._hosts]
+        for (host, port), wanted in attempts[:-1]:
+            try:
+                return await self._connect(host, port, wanted)
+            except NEXT_HOST:
+                continue
+        (host, port), wanted = attempts[-1]
+        return await self._connect(host, port, wanted)
+
+    async def _connect(
+        self, host: str | None, port: int | None, wanted: str | None
+    ) -> asyncpg.Connection:
         async with asyncio.timeout(self._address.connect_timeout):
             return await asyncpg.connect(
                 self._dsn,
+                host=host,
+                port=port,
+                target_session_attrs=wanted,  # type: ignore[arg-type]  # a word does as well
                 password=self._address.password,
                 timeout=self._address.connect_timeout,
                 # Bounds what asyncpg does on its own after a look was given up, too: it

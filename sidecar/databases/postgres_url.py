@@ -55,13 +55,49 @@ def to_libpq(url: str, options: str | None = None) -> str:
 def _check_hosts(authority: str) -> None:
     for host in authority.split(",") if authority else ():
         name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
-        if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if colon and not _is_port(port):
             raise UsageError(
                 "the database URL has a port that is no number; if that is part of a password, "
                 "percent-encode its special characters (/ is %2F, @ is %40, : is %3A)"
             )
         if "/" in name or "?" in name:
             raise UsageError("the database URL has a host that is no host name")
+
+
+def hosts(
+    url: str, environment_host: str | None, environment_port: str | None
+) -> list[tuple[str, int | None]]:
+    """Return the hosts that a libpq URL names, each with its port where it has one.
+
+    The address before the path counts, then `host` in the query, then libpq's PGHOST; ports
+    likewise, one for all or one for each.
+    """
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    listed = parts.netloc.rpartition("@")[2] or query.get("host") or environment_host or ""
+    entries = listed.split(",") if listed else []
+    ports = (query.get("port") or environment_port or "").split(",")
+    ports = ports if len(ports) == len(entries) else ports[:1] * len(entries)
+    found = []
+    for entry, default in zip(entries, ports, strict=True):
+        name, _, port = entry.rpartition(":") if _has_port(entry) else (entry, "", default)
+        if port and not _is_port(port):
+            raise UsageError(f"the database's port {port!r} is no number (URL or PGPORT)")
+        found.append((unquote(name).strip("[]"), int(port) if port else None))
+    return found
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+
+
+def session_attributes(url: str) -> str | None:
+    """Return the URL's target_session_attrs, if it has any."""
+    return dict(parse_qsl(urlsplit(url).query)).get("target_session_attrs")
+
+
+def _has_port(entry: str) -> bool:
+    return ":" in entry and not entry.endswith("]") and not entry.startswith("/")
 
 
 def place(url: str | None, environment_host: str | None, environment_database: str | None) -> str:

@@ -38,7 +38,7 @@ class Metrics(Collector):
         self.registry = CollectorRegistry(auto_describe=False)
         self._snapshot: Snapshot | None = None
         self._rendered: dict[str, tuple[bytes, str]] = {}
-        self._looked: dict[str, float | None] = {}
+        self._looks: dict[str, int] = {}
         self._phase: Phase | None = None
         build = Gauge(
             PREFIX + "build_info",
@@ -75,8 +75,8 @@ class Metrics(Collector):
         self._snapshot = snapshot
         self._rendered.clear()
         for target in snapshot.targets:
-            if target.looked_at != self._looked.get(target.database):
-                self._looked[target.database] = target.looked_at
+            if target.looks != self._looks.get(target.database, 0):
+                self._looks[target.database] = target.looks
                 self._duration.labels(target.database).observe(target.took)
                 self._checks.labels(target.database, target.failure or "ok").inc()
         if snapshot.gate.phase is not self._phase:

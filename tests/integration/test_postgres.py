@@ -188,6 +188,22 @@ async def test_a_server_that_stops_answering_is_a_timeout() -> None:
         await database.release()
 
 
+@pytest.mark.parametrize("wanted", ["any", "read-write", "prefer-standby"])
+async def test_a_silent_host_does_not_hide_the_next_one(database: Database, wanted: str) -> None:
+    """After a failover without a reset the first host is silent; each has its own time."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        first = f"@127.0.0.1:{silent.getsockname()[1]},127.0.0.1:"
+        url = database.reader.replace("@127.0.0.1:", first) + f"?target_session_attrs={wanted}"
+        found = await read(Address(url=url, connect_timeout=0.3))
+    assert found.schema == "public"
+
+
+async def test_no_host_that_is_wanted_is_unreachable(database: Database) -> None:
+    """Where a standby is asked for and there is none, that is said."""
+    error = await refusal(Address(url=database.reader + "?target_session_attrs=standby"))
+    assert isinstance(error, DatabaseUnreachable)
+
+
 async def test_a_locked_table_is_a_timeout_and_leaves_no_waiting_backend(
     database: Database,
 ) -> None:

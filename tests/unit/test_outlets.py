@@ -38,6 +38,7 @@ def snapshot(*events: Event, rows: int = 8, failure: Reason | None = None) -> Sn
         verdict=verdict,
         failure=failure,
         message="db: refused" if failure else None,
+        looks=len(events),
         looked_at=gate.since,
         took=0.002,
     )

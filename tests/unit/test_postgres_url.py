@@ -3,7 +3,7 @@
 import pytest
 
 from sidecar.databases import Address, connect
-from sidecar.databases.postgres_url import place, to_libpq
+from sidecar.databases.postgres_url import hosts, place, to_libpq
 from sidecar.errors import UsageError
 
 SECRET = "hunter2"  # noqa: S105 - the canary that no message may show
@@ -49,6 +49,7 @@ def test_options_of_the_environment_yield_to_the_url() -> None:
         (f"u:{SECRET}@h/db", "has the scheme"),
         (SECRET, "has no scheme"),
         ("postgres://[::1/db", "cannot be read"),
+        ("postgres:///db?host=h&port=x", "port 'x' is no number"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_without_showing_a_secret(url: str, message: str) -> None:
@@ -58,6 +59,26 @@ def test_what_cannot_be_meant_is_refused_without_showing_a_secret(url: str, mess
     assert message in str(caught.value)
     assert SECRET not in str(caught.value)
     assert SECRET not in repr(Address(url=url))
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://u:p@h1:1,h2,[::1]:3/db", [("h1", 1), ("h2", None), ("::1", 3)]),
+        ("postgresql://[::1]/db", [("::1", None)]),
+        ("postgresql://%2Frun%2Fpg/db", [("/run/pg", None)]),
+        ("postgresql:///db?host=/run/pg", [("/run/pg", None)]),
+        ("postgresql:///db?host=h1,h2", [("h1", None), ("h2", None)]),
+        ("postgresql:///db?host=h1,h2&port=1,2", [("h1", 1), ("h2", 2)]),
+        ("postgresql:///db?host=h1,h2&port=1", [("h1", 1), ("h2", 1)]),
+        ("postgresql://", [("env1", 9), ("env2", 9)]),
+    ],
+)
+def test_every_host_is_found_where_libpq_would_find_it(
+    url: str, found: list[tuple[str, int | None]]
+) -> None:
+    """In the address, in the query, or in PGHOST; each gets its own time to answer."""
+    assert hosts(url, "env1,env2", "9" if url == "postgresql://" else None) == found
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,223 @@
+"""One cell of the matrix: a fault strikes a sidecar in a state of its gate, and heals."""
+
+import json
+import re
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from integration.faults.beside import Probes, Usage
+from integration.faults.faults import FAULTS, ROTATED, Effect, Fault
+from integration.faults.stage import COUNTABLE, Place, Settled, Stage, State, World, stage, told
+from sidecar.core.states import Reason
+from support.postgres import PASSWORD
+from support.process import until
+from support.project import LEAF
+
+Cell = tuple[Fault, State]
+
+CELLS: Final[list[Cell]] = [(fault, state) for fault in FAULTS for state in State]
+
+LOOKS: Final = 3
+"""Looks while a fault lasts, so that what leaks with each of them shows."""
+SESSIONS: Final = 2
+"""One that looks, and one that the server has not yet noticed to be gone."""
+
+READINESS: Final = {
+    Effect.OUTAGE: "200",
+    Effect.NONE: "200",
+    Effect.REGRESSION: "200→503→200",
+    Effect.SILENCE: "200→none→200",
+}
+"""What an open gate's /readyz says from the strike to the recovery."""
+PHASES: Final = {
+    Effect.OUTAGE: ["holding", "open"],
+    Effect.REGRESSION: ["holding", "closed", "open"],
+}
+"""What an open gate's log tells."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cell of the table says; times in seconds."""
+
+    reason: str
+    detected: float
+    recovered: float
+    readiness: str
+
+
+def play(fault: Fault, state: State, world: World) -> Outcome:
+    """Play one cell; every requirement that is not met raises AssertionError."""
+    with stage(fault.place, state, fault.first, world) as on:
+        before = on.sidecar.usage()
+        told_before = len(on.sidecar.log)
+        with Probes(on.sidecar) as probes:
+            outcome = _strike_and_heal(fault, on, probes)
+            if fault.place is Place.PAIR:
+                _look(on, probes, 2)  # nobody may be read who is not the primary
+            if state is State.WAITING:
+                on.record(LEAF)
+                _await_open(probes)
+        _check_answers(fault, state, probes, outcome)
+        _check_log(fault, on, told_before)
+        _check_leaks(on, before)
+        return outcome
+
+
+def _await_open(probes: Probes) -> None:
+    """The last migration opens the gate."""
+    probes.await_telling(Settled(State.OPEN), "it opens", since=time.monotonic())
+    until(lambda: probes.ready[-1].code == 200, "it is ready")
+
+
+def _strike_and_heal(fault: Fault, on: Stage, probes: Probes) -> Outcome:
+    if on.state is State.HOLDING:
+        _hold(on, probes)
+    until(lambda: bool(probes.ready and probes.live and probes.told), "it is asked")
+    metrics, last = _metrics(on), probes.ready[-1].at
+    with ExitStack() as acting:
+        struck = time.monotonic()
+        acting.enter_context(fault.act(on))
+        if fault.lifts:
+            on.lift()
+        reason, detected = _detect(fault, on, probes, struck)
+        _last(fault, on, probes, struck)
+        if fault.effect is not Effect.SILENCE:
+            _check_metrics(fault, on, metrics)
+        healed = time.monotonic()
+        acting.close()
+    on.lift()
+    well = Settled(on.state, fault.healed)
+    recovered = probes.await_telling(
+        lambda said: well(said) and not fault.seen(said, on), "it recovers", healed
+    )
+    well_at = healed + recovered
+    until(lambda: probes.readiness(well_at).isdigit(), "readiness is answered")
+    until(lambda: probes.live[-1].at > healed and probes.live[-1].code == 200, "it lives")
+    return Outcome(reason, detected, recovered, probes.readiness(last))
+
+
+def _hold(on: Stage, probes: Probes) -> None:
+    began = time.monotonic()
+    for proxy in on.proxies:
+        proxy.mode = on.first
+    probes.await_telling(lambda said: said["phase"] == "holding", "it holds", began)
+
+
+def _detect(fault: Fault, on: Stage, probes: Probes, struck: float) -> tuple[str, float]:
+    """Return as what the fault is told, and how long that took."""
+    if fault.effect is Effect.SILENCE:
+
+        def unanswered() -> list[float]:
+            return [sample.at - struck for sample in probes.live if sample.code is None]
+
+        until(lambda: bool(unanswered()), "liveness is not answered")
+        return "no answer", unanswered()[0]
+    took = probes.await_telling(lambda said: fault.seen(said, on), "it is told", struck)
+    return str(told(on.sidecar.status())["reason"]), took
+
+
+def _last(fault: Fault, on: Stage, probes: Probes, struck: float) -> None:
+    """Let the fault last until it has done all that it can."""
+    if fault.effect is Effect.SILENCE:
+        until(lambda: probes.ready[-1].code is None, "readiness is not answered")
+    elif fault.effect is Effect.REGRESSION and on.state is not State.WAITING:
+        probes.await_telling(lambda said: said["phase"] == "closed", "the gate closes", struck)
+    else:
+        most = _look(on, probes, LOOKS, count=fault.place in COUNTABLE)
+        assert most <= SESSIONS, f"{most} sessions of ours pile up"
+
+
+def _look(on: Stage, probes: Probes, looks: int, *, count: bool = False) -> int:
+    """Let it look so many times more; return how many sessions it had at most."""
+    start, most = len(probes.told), 0
+
+    def looked() -> bool:
+        nonlocal most
+        most = max(most, on.sessions() if count else 0)
+        said = [sample.document for sample in probes.told[start:] if sample.code == 200]
+        return len({told(document)["looked_at"] for document in said}) > looks
+
+    until(looked, f"{looks} looks")
+    return most
+
+
+def _check_answers(fault: Fault, state: State, probes: Probes, outcome: Outcome) -> None:
+    """Readiness was throughout what the state promises; liveness never depended on a database."""
+    expected = READINESS[fault.effect]
+    if state is State.WAITING:
+        expected = "503→none→503" if fault.effect is Effect.SILENCE else "503"
+        throughout = probes.readiness()
+        assert throughout == f"{expected}→200", f"it opens once, at the end: {throughout}"
+    assert outcome.readiness == expected, outcome.readiness
+    said = {sample.code for sample in probes.live}
+    assert said == ({200, None} if fault.effect is Effect.SILENCE else {200}), f"/livez: {said}"
+
+
+def _metrics(on: Stage) -> dict[str, float]:
+    text = on.sidecar.get("/metrics")[1]
+    found = re.findall(r"^django_schema_(\S+) (\S+)$", text, re.MULTILINE)
+    return {name: float(value) for name, value in found}
+
+
+def _check_metrics(fault: Fault, on: Stage, before: dict[str, float]) -> None:
+    """The metrics say what the gate says, and count the looks that failed."""
+    said, metrics = on.sidecar.status(), _metrics(on)
+    reason = told(said)["reason"]
+    assert metrics["ready"] == said["ready"]
+    assert [name for name, value in metrics.items() if name.startswith("state{") and value] == [
+        f'state{{state="{said["phase"]}"}}'
+    ]
+    failing = reason in {
+        Reason.DATABASE_UNREACHABLE,
+        Reason.DATABASE_TIMEOUT,
+        Reason.DATABASE_DENIED,
+    }
+    assert metrics['up{database="default"}'] == (not failing)
+    if fault.effect is Effect.OUTAGE:
+        assert failing
+        failures = _failures(metrics) - _failures(before)
+        assert failures >= LOOKS, f"{failures} failed looks are counted"
+
+
+def _failures(metrics: dict[str, float]) -> float:
+    return sum(
+        value
+        for name, value in metrics.items()
+        if name.startswith("checks_total{") and 'result="ok"' not in name
+    )
+
+
+def _check_log(fault: Fault, on: Stage, start: int) -> None:
+    """One line for each change, no phase that the fault may not cause, no secret."""
+    phases = on.sidecar.phases(start)
+    expected = [PHASES.get(fault.effect, [])]
+    if on.state is State.WAITING:
+        expected = [["open"], ["waiting", "open"]]
+    elif fault.effect not in (Effect.OUTAGE, Effect.REGRESSION):
+        # Newer rows are told; what held the gate open before the fault is told as well.
+        expected = [["holding", "open"]] if on.state is State.HOLDING else [[], ["open"]]
+    assert phases in expected, f"the gate went through {phases}"
+    if "closed" in phases:
+        doubts = [
+            line for line in on.sidecar.log[start:] if line.get("holding") == Reason.SCHEMA_BEHIND
+        ]
+        assert doubts, "it closed before a second look agreed"
+    closings = _metrics(on)['gate_transitions_total{to="closed"}']
+    assert closings == phases.count("closed")
+    for line in on.sidecar.text.splitlines():
+        assert json.loads(line)["level"] in {"info", "warning"}, line
+    for secret in (PASSWORD, ROTATED):
+        assert secret not in on.sidecar.text
+
+
+def _check_leaks(on: Stage, before: Usage) -> None:
+    """Nothing is left: descriptors, threads, tasks and connections are no more than before."""
+    until(lambda: on.sidecar.usage().within(before), f"it holds no more than before: {before}", 5)
+    limit = 0 if on.state is State.OPEN else 1
+    until(lambda: on.sessions() <= limit, f"{limit} sessions at most", within=2)
+    until(lambda: sum(p.connections for p in on.proxies) <= limit, f"{limit} connections", 2)
+    assert on.sidecar.stop() == 0
+    until(lambda: on.sessions() == 0, "no session is left", within=2)
