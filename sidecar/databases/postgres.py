@@ -185,6 +185,8 @@ class Postgres:
         match error:
             case TimeoutError():
                 return DatabaseTimeout(f"{self._place}: no answer within {limit:g} s")
+            case asyncpg.TargetServerAttributeNotMatched():
+                return DatabaseUnreachable(f"{self._place}: no host that answers is {self._wanted}")
             case ConnectionRefusedError():
                 return DatabaseUnreachable(f"{self._place}: connection refused")
             case asyncpg.LockNotAvailableError():

@@ -300,7 +300,7 @@ def failed_over(on: Stage, *, silently: bool) -> Iterator[None]:
     first, second = on.server, on.replica
     until(lambda: second.follows(first), "the replica has caught up")
     if silently:
-        on.proxy.mode = Mode.SILENT
+        first.pause()
     else:
         first.kill()
     yield
@@ -375,7 +375,7 @@ FAULTS: Final = (
     Fault(
         "failover, first stays silent",
         partial(failed_over, silently=True),
-        Failed(TIMEOUT),
+        Failed(UNREACHABLE),
         place=Place.PAIR,
         healed=Reason.SCHEMA_AHEAD,
     ),
