@@ -88,7 +88,7 @@ def _run(name: str, rest: list[str]) -> int:
             print(f"migration-sidecar {__version__}")
             return 0
         case _:
-            raise UsageError(f"unknown command {name!r}{_nearest(name)}; see sidecar --help")
+            raise UsageError(f"unknown command {_told(name)}{_nearest(name)}; see sidecar --help")
 
 
 def _run_with_settings(name: str, rest: list[str]) -> int:
@@ -100,7 +100,10 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
 
     class Parser(ArgumentParser):
         def error(self, message: str) -> NoReturn:
-            raise UsageError(f"{name}: {message}; see sidecar {name} --help")
+            # argparse would repeat the value.
+            told = message.partition(" ignored explicit argument ")
+            said = f"{told[0]} takes no value" if told[1] else message
+            raise UsageError(f"{name}: {said}; see sidecar {name} --help")
 
     words, command = (
         (rest[: rest.index("--")], rest[rest.index("--") + 1 :]) if "--" in rest else (rest, [])
@@ -119,11 +122,17 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
         raise UsageError(
-            f"{name}: unknown argument {unknown[0]!r}{_nearest(unknown[0], tuple(flags))}; "
+            f"{name}: unknown argument {_told(unknown[0])}{_nearest(unknown[0], tuple(flags))}; "
             f"see sidecar {name} --help"
         )
     code: int = module.run(settings.load(vars(options)), options, command)
     return code
+
+
+def _told(word: str) -> str:
+    """Return a word as it may be logged: a flag without its value, nothing that may be a URL."""
+    flag = word.partition("=")[0]
+    return "(not repeated: it may be a secret)" if set(flag) & set("@:/") else repr(flag)
 
 
 def _nearest(word: str, known: tuple[str, ...] = tuple(COMMANDS)) -> str:

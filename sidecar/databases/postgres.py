@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from typing import Final
 
 import asyncpg
@@ -197,6 +198,20 @@ class Postgres:
                 return DatabaseDenied(
                     f"{self._place}: PgBouncer pools by statement, which allows no transaction;"
                     " set pool_mode to transaction or session for the sidecar"
+                )
+            # PgBouncer gives all its refusals one SQLSTATE, that of a protocol violation.
+            case asyncpg.ProtocolViolationError() if "authentication failed" in text:
+                return DatabaseDenied(f"{self._place}: {text}; check user and password")
+            case asyncpg.ProtocolViolationError() if "does not exist" in text:
+                return DatabaseDenied(f"{self._place}: {text}; check the database's name")
+            case asyncpg.ProtocolViolationError() if "startup parameter" in text:
+                return DatabaseDenied(
+                    f"{self._place}: {text}; instead of currentSchema or PGOPTIONS set schemas,"
+                    " or PgBouncer's ignore_startup_parameters"
+                )
+            case ssl.SSLCertVerificationError():
+                return DatabaseDenied(
+                    f"{self._place}: {text}; check sslmode, sslrootcert and the certificate"
                 )
             case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
                 return DatabaseDenied(f"{self._place}: {text}; check user and password")

@@ -4,7 +4,7 @@ Answers come from memory and are rendered when the gate changes; nobody who asks
 a database be asked.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -63,26 +63,26 @@ class Web:
     def probes(self, *, details_too: bool) -> web.Application:
         """Return the application with the probes, and the details unless they live elsewhere."""
         app = web.Application(client_max_size=0)
-        app.router.add_get("/livez", self._livez)
-        app.router.add_get("/healthz", self._livez)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/startupz", self._startupz)
+        _add(app, "GET", "/livez", self._livez)
+        _add(app, "GET", "/healthz", self._livez)
+        _add(app, "GET", "/readyz", self._readyz)
+        _add(app, "GET", "/startupz", self._startupz)
         if details_too:
             self._add_details(app)
-        app.router.add_route("*", "/{path:.*}", _refuse)
+        _add(app, "*", "/{path:.*}", _refuse)
         return app
 
     def details(self) -> web.Application:
         """Return the application with the details alone."""
         app = web.Application(client_max_size=0)
         self._add_details(app)
-        app.router.add_route("*", "/{path:.*}", _refuse)
+        _add(app, "*", "/{path:.*}", _refuse)
         return app
 
     def _add_details(self, app: web.Application) -> None:
-        app.router.add_get("/metrics", self._metrics)
+        _add(app, "GET", "/metrics", self._metrics)
         if self._details:
-            app.router.add_get("/status", self._statusz)
+            _add(app, "GET", "/status", self._statusz)
 
     async def _livez(self, request: web.Request) -> web.Response:  # noqa: ARG002
         if self._alive():
@@ -129,6 +129,22 @@ class Web:
             return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
         body = msgspec.json.encode(self._render_status(self._snapshot))
         return web.Response(body=body, headers=JSON)
+
+
+def _add(
+    app: web.Application,
+    method: str,
+    path: str,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> None:
+    if method == "GET":
+        app.router.add_get(path, handler, expect_handler=_expect_nothing)
+    else:
+        app.router.add_route(method, path, handler, expect_handler=_expect_nothing)
+
+
+async def _expect_nothing(request: web.Request) -> None:
+    """Answer at once whatever Expect says: no body is read, so none need be announced."""
 
 
 async def _refuse(request: web.Request) -> web.Response:

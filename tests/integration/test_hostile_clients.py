@@ -100,6 +100,8 @@ def test_a_crowd_of_idle_connections_keeps_no_probe_out(serving: Sidecar) -> Non
         (b"POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
          b"405"),
         (SMUGGLED, b"400"),
+        (b"GET /readyz HTTP/1.0\r\nExpect: 100\xe9continue\r\n\r\n", b"200"),
+        (b"GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", b"404"),
     ],
 )  # fmt: skip
 def test_odd_requests_have_a_plain_answer(serving: Sidecar, request_: bytes, status: bytes) -> None:
