@@ -65,7 +65,7 @@ def _arguments(argv: list[str]) -> tuple[str, str, float]:
         elif flag == "--timeout":
             timeout = _seconds(value if equals else next(words, ""))
         else:
-            raise Unusable(f"unknown argument {word!r}; see --help")
+            raise Unusable(f"unknown argument {flag!r}; see --help")
     if not url:
         raise Unusable("--url is empty")
     return url, path, timeout

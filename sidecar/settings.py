@@ -28,9 +28,18 @@ SERVICE_LINK: Final = re.compile(
 )
 
 
-def setting(group: str, parse: Callable[[str], T], default: Any, text: str) -> Any:  # noqa: ANN401
+def setting(
+    group: str,
+    parse: Callable[[str], T],
+    default: Any,  # noqa: ANN401
+    text: str,
+    *,
+    secret: bool = False,
+) -> Any:  # noqa: ANN401
     """Declare a setting: which commands have it as a flag, how it reads, and what it is for."""
-    return field(default=default, metadata={"group": group, "parse": parse, "help": text})
+    return field(
+        default=default, repr=not secret, metadata={"group": group, "parse": parse, "help": text}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +48,11 @@ class Settings:
 
     manifest: Path = setting("manifest", Path, Path("manifest.json"), "the baked manifest")
     database_url: str | None = setting(
-        "database", str, None, "where the rows are (default: DATABASE_URL, then libpq's PG*)"
+        "database",
+        str,
+        None,
+        "where the rows are (default: DATABASE_URL, then libpq's PG*)",
+        secret=True,
     )
     password_file: Path | None = setting(
         "database", Path, None, "file with the password, read anew at every connect"

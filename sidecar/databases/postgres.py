@@ -9,6 +9,9 @@ import asyncpg
 
 from sidecar.core.recorded import Recorded
 from sidecar.databases import Address
+from sidecar.databases.postgres_errors import meaning
+from sidecar.databases.postgres_service import with_service
+from sidecar.databases.postgres_tls import Tls
 from sidecar.databases.postgres_url import hosts, place, session_attributes, to_libpq
 from sidecar.errors import (
     DatabaseDenied,
@@ -63,9 +66,7 @@ class Postgres:
         """Take the address; raises UsageError when its URL cannot be meant."""
         self._address = address
         self._dsn = to_libpq(address.url or "postgresql://", address.options)
-        self._hosts: list[tuple[str | None, int | None]] = [
-            *hosts(self._dsn, os.environ.get("PGHOST"), os.environ.get("PGPORT"))
-        ] or [(None, None)]
+        _hosts(self._dsn)  # A port that is no number is refused at once.
         self._wanted = session_attributes(self._dsn) or os.environ.get("PGTARGETSESSIONATTRS")
         self._place = place(address.url, os.environ.get("PGHOST"), os.environ.get("PGDATABASE"))
         self._table = f"{_quote(address.schema)}.{TABLE}" if address.schema else TABLE
@@ -106,25 +107,29 @@ class Postgres:
         As libpq does: asyncpg has one limit for all hosts together, so that a first one
         that is silent would hide the others for ever.
         """
+        dsn = with_service(self._dsn, os.environ)
+        if exposed := Tls(dsn, os.environ).exposed():
+            raise DatabaseDenied(f"{self._place}: {exposed}")
         passes = ("standby", "any") if self._wanted == "prefer-standby" else (self._wanted,)
-        attempts = [(host, wanted) for wanted in passes for host in self._hosts]
+        attempts = [(host, wanted) for wanted in passes for host in _hosts(dsn)]
         for (host, port), wanted in attempts[:-1]:
             try:
-                return await self._connect(host, port, wanted)
+                return await self._connect(dsn, host, port, wanted)
             except NEXT_HOST:
                 continue
         (host, port), wanted = attempts[-1]
-        return await self._connect(host, port, wanted)
+        return await self._connect(dsn, host, port, wanted)
 
     async def _connect(
-        self, host: str | None, port: int | None, wanted: str | None
+        self, dsn: str, host: str | None, port: int | None, wanted: str | None
     ) -> asyncpg.Connection:
         async with asyncio.timeout(self._address.connect_timeout):
-            return await asyncpg.connect(
-                self._dsn,
+            return await asyncpg.connect(  # type: ignore[misc]  # too many unions
+                dsn,
                 host=host,
                 port=port,
                 target_session_attrs=wanted,  # type: ignore[arg-type]  # a word does as well
+                ssl=Tls(dsn, os.environ).context(),
                 password=self._address.password,
                 timeout=self._address.connect_timeout,
                 # Bounds what asyncpg does on its own after a look was given up, too: it
@@ -183,46 +188,25 @@ class Postgres:
 
     def _explained(self, error: Exception, limit: float) -> DatabaseError:
         text = " ".join(str(error).split()) or type(error).__name__
-        match error:
-            case TimeoutError():
-                return DatabaseTimeout(f"{self._place}: no answer within {limit:g} s")
-            case asyncpg.TargetServerAttributeNotMatched():
-                return DatabaseUnreachable(f"{self._place}: no host that answers is {self._wanted}")
-            case ConnectionRefusedError():
-                return DatabaseUnreachable(f"{self._place}: connection refused")
-            case asyncpg.LockNotAvailableError():
-                return DatabaseTimeout(f"{self._place}: {TABLE} is locked by another session")
-            case asyncpg.QueryCanceledError():
-                return DatabaseTimeout(f"{self._place}: {text}")
-            case asyncpg.PostgresError() if "statement pooling" in text:
-                return DatabaseDenied(
-                    f"{self._place}: PgBouncer pools by statement, which allows no transaction;"
-                    " set pool_mode to transaction or session for the sidecar"
-                )
-            # PgBouncer gives all its refusals one SQLSTATE, that of a protocol violation.
-            case asyncpg.ProtocolViolationError() if "authentication failed" in text:
-                return DatabaseDenied(f"{self._place}: {text}; check user and password")
-            case asyncpg.ProtocolViolationError() if "does not exist" in text:
-                return DatabaseDenied(f"{self._place}: {text}; check the database's name")
-            case asyncpg.ProtocolViolationError() if "startup parameter" in text:
-                return DatabaseDenied(
-                    f"{self._place}: {text}; instead of currentSchema or PGOPTIONS set schemas,"
-                    " or PgBouncer's ignore_startup_parameters"
-                )
-            case ssl.SSLCertVerificationError():
-                return DatabaseDenied(
-                    f"{self._place}: {text}; check sslmode, sslrootcert and the certificate"
-                )
-            case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
-                return DatabaseDenied(f"{self._place}: {text}; check user and password")
-            case asyncpg.InvalidCatalogNameError():
-                return DatabaseDenied(f"{self._place}: {text}; check the database's name")
-            case asyncpg.InsufficientPrivilegeError():
-                return DatabaseDenied(
-                    f"{self._place}: {text}; GRANT SELECT ON {self._table} to the sidecar's role"
-                )
-            case _:
-                return DatabaseUnreachable(f"{self._place}: {text}")
+        if isinstance(error, TimeoutError):
+            return DatabaseTimeout(f"{self._place}: no answer within {limit:g} s")
+        if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+            return DatabaseUnreachable(f"{self._place}: no host that answers is {self._wanted}")
+        missing = isinstance(error, FileNotFoundError | PermissionError | ssl.SSLError)
+        if missing and (file := Tls(self._dsn, os.environ).unreadable()):
+            return DatabaseDenied(f"{self._place}: {file}")
+        if type(error) is ValueError:
+            # asyncpg repeats what it cannot read as a number, and that may be a password.
+            return DatabaseUnreachable(
+                f"{self._place}: a host, a port or the passfile cannot be understood"
+            )
+        becomes, told = meaning(error, text, self._table)
+        return becomes(f"{self._place}: {told}")
+
+
+def _hosts(dsn: str) -> list[tuple[str | None, int | None]]:
+    found = hosts(dsn, os.environ.get("PGHOST"), os.environ.get("PGPORT"))
+    return [*found] or [(None, None)]
 
 
 def _quote(name: str) -> str:

@@ -6,6 +6,11 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from sidecar.errors import UsageError
 
+SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+ENCODE: Final = (
+    "if that is part of a password, percent-encode its special characters "
+    "(/ is %2F, @ is %40, : is %3A, ? is %3F, & is %26)"
+)
 LIBPQ: Final = frozenset(
     {
         *("host", "port", "dbname", "user", "password", "passfile", "service", "options"),
@@ -35,31 +40,59 @@ def to_libpq(url: str, options: str | None = None) -> str:
     parts = urlsplit(url)
     if parts.fragment:
         raise UsageError("the database URL has a '#'; in a user or password write it as %23")
-    authority = parts.netloc.rpartition("@")[2]
+    if not url.partition(":")[2].startswith("//"):
+        raise UsageError("the database URL has no // after its scheme")
+    user, at, authority = parts.netloc.rpartition("@")
     _check_hosts(authority)
-    query = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+    if "@" in parts.path or ("@" in parts.query and not at):
+        raise UsageError(f"the database URL has an '@' after its host; {ENCODE}")
+    query = _parameters(parts.query)
+    if options and "options" not in query:
+        query["options"] = options
+    # asyncpg would end the password at the first '@'; Django ends it at the last.
+    netloc = user.replace("@", "%40") + at + authority
+    return f"postgresql://{netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
+
+
+def _parameters(text: str) -> dict[str, str]:
+    query: dict[str, str] = {}
+    given = parse_qsl(text, keep_blank_values=True)
+    for name, value in given:
         if name == "currentSchema":
             query["options"] = f"-csearch_path={value}"
         elif name in LIBPQ:
             query[name] = value
         elif name.lower() not in DJANGO:
+            if any("password" in other for other, _ in given):
+                raise UsageError(f"the database URL has an unknown parameter; {ENCODE}")
             close = get_close_matches(name, LIBPQ, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise UsageError(f"the database URL has an unknown parameter {name!r}{hint}")
-    if options and "options" not in query:
-        query["options"] = options
-    return f"postgresql://{parts.netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
+    _check_port(query.get("port"))
+    if query.get("sslmode", "prefer") not in SSLMODES:
+        raise UsageError(
+            f"the database URL has an unknown sslmode; known are {', '.join(SSLMODES)}"
+        )
+    if (
+        query.get("sslrootcert") == "system"
+        and query.setdefault("sslmode", "verify-full") != "verify-full"
+    ):
+        raise UsageError("the database URL: sslrootcert=system needs sslmode=verify-full")
+    return query
+
+
+def _check_port(ports: str | None) -> None:
+    """Refuse what is no port, without repeating it: it may be a misplaced password."""
+    for port in ports.split(",") if ports else ():
+        if not _is_port(port):
+            raise UsageError(f"the database URL has a port that is no number; {ENCODE}")
 
 
 def _check_hosts(authority: str) -> None:
     for host in authority.split(",") if authority else ():
         name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
-        if colon and not _is_port(port):
-            raise UsageError(
-                "the database URL has a port that is no number; if that is part of a password, "
-                "percent-encode its special characters (/ is %2F, @ is %40, : is %3A)"
-            )
+        if colon:
+            _check_port(port or "none")
         if "/" in name or "?" in name:
             raise UsageError("the database URL has a host that is no host name")
 
@@ -82,7 +115,7 @@ def hosts(
     for entry, default in zip(entries, ports, strict=True):
         name, _, port = entry.rpartition(":") if _has_port(entry) else (entry, "", default)
         if port and not _is_port(port):
-            raise UsageError(f"the database's port {port!r} is no number (URL or PGPORT)")
+            raise UsageError("the database's port is no number (URL, service or PGPORT)")
         found.append((unquote(name).strip("[]"), int(port) if port else None))
     return found
 

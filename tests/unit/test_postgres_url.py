@@ -49,7 +49,7 @@ def test_options_of_the_environment_yield_to_the_url() -> None:
         (f"u:{SECRET}@h/db", "has the scheme"),
         (SECRET, "has no scheme"),
         ("postgres://[::1/db", "cannot be read"),
-        ("postgres:///db?host=h&port=x", "port 'x' is no number"),
+        ("postgres:///db?host=h&port=x", "a port that is no number"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_without_showing_a_secret(url: str, message: str) -> None:

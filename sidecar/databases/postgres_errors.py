@@ -1,0 +1,102 @@
+"""What an error of PostgreSQL, PgBouncer or TLS means for the gate, and what is told."""
+
+import ssl
+from typing import Final
+
+import asyncpg
+
+from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, DatabaseUnreachable
+
+# What was raised, words in it, what that means, and what is told; the first that fits counts.
+EXPLAINED: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ...]] = (
+    (
+        asyncpg.LockNotAvailableError,
+        "",
+        DatabaseTimeout,
+        "django_migrations is locked by another session",
+    ),
+    (asyncpg.QueryCanceledError, "", DatabaseTimeout, "{text}"),
+    (
+        asyncpg.PostgresError,
+        "statement pooling",
+        DatabaseDenied,
+        (
+            "PgBouncer pools by statement, which allows no transaction;"
+            " set pool_mode to transaction or session for the sidecar"
+        ),
+    ),
+    # PgBouncer gives all its refusals one SQLSTATE, that of a protocol violation.
+    (
+        asyncpg.ProtocolViolationError,
+        "authentication failed",
+        DatabaseDenied,
+        "{text}; check user and password",
+    ),
+    (
+        asyncpg.ProtocolViolationError,
+        "does not exist",
+        DatabaseDenied,
+        "{text}; check the database's name",
+    ),
+    (
+        asyncpg.ProtocolViolationError,
+        "startup parameter",
+        DatabaseDenied,
+        (
+            "{text}; instead of currentSchema or PGOPTIONS set schemas, or PgBouncer's"
+            " ignore_startup_parameters"
+        ),
+    ),
+    (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        "pg_hba.conf",
+        DatabaseDenied,
+        "{text}; check pg_hba.conf and sslmode",
+    ),
+    (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        "client certificate",
+        DatabaseDenied,
+        "{text}; check sslmode, sslcert and sslkey",
+    ),
+    (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        "",
+        DatabaseDenied,
+        "{text}; check user and password",
+    ),
+    (
+        asyncpg.InvalidCatalogNameError,
+        "",
+        DatabaseDenied,
+        "{text}; check the database's name",
+    ),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "",
+        DatabaseDenied,
+        "{text}; GRANT SELECT ON {table} to the sidecar's role",
+    ),
+    (
+        ssl.SSLCertVerificationError,
+        "",
+        DatabaseDenied,
+        "{text}; check sslmode, sslrootcert and the server's certificate",
+    ),
+    (ConnectionRefusedError, "", DatabaseUnreachable, "connection refused"),
+    (ConnectionError, "SSL upgrade", DatabaseDenied, "{text}; check sslmode"),
+    (
+        asyncpg.exceptions.ClientConfigurationError,
+        "root certificate",
+        DatabaseDenied,
+        "{text}; check sslrootcert",
+    ),
+)
+
+
+def meaning(error: Exception, text: str, table: str) -> tuple[type[DatabaseError], str]:
+    """Return what an error becomes, and what is told of it; `text` is its own words."""
+    for raised, words, becomes, told in EXPLAINED:
+        if isinstance(error, raised) and words in text:
+            return becomes, told.format(text=text, table=table)
+    return DatabaseUnreachable, text
