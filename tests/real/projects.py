@@ -89,7 +89,6 @@ PROJECTS = (
     ),
     Project("pretix", "3.11", "from pretix.settings import *"),
     Project("pretalx", "3.12", "from pretalx.settings import *"),
-    Project("nautobot", "3.12", "from nautobot.core.settings import *"),
     Project(
         "oscar",
         "3.11",

@@ -8,6 +8,7 @@ disagrees. With REQUIRE_ALL=1 in the environment, a project that cannot be insta
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def main() -> int:
         for project in chosen:
             lock(project)
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with us
     rows, failed = [], False
     with Server() as server:
         for project in chosen:
