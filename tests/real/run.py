@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TextIO
 
 if __name__ == "__main__":  # as a script, this folder hides the packages beside it
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -40,24 +41,24 @@ def main() -> int:
             lock(project)
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with us
-    rows, failed = [], False
+    failed = False
+    say(ROW.format(*TITLES, *TITLES_AFTER))
     with Server() as server:
         for project in chosen:
             row, good = ask(project, server)
-            rows.append(row)
+            say(row)
             failed |= not good
-    say("\n".join([ROW.format(*TITLES, *TITLES_AFTER), *rows]))
     return int(failed)
 
 
 def ask(project: Project, server: Server) -> tuple[str, bool]:
     """Ask one project; return its row, and whether it is good."""
-    say(f"{project.name}: installing ...")
+    say(f"{project.name}: installing ...", sys.stderr)
     try:
         python = install(project)
     except NotInstalled as error:
         return f"{project.name}: NOT RUN, {error}", os.environ.get("REQUIRE_ALL") != "1"
-    say(f"{project.name}: migrating ...")
+    say(f"{project.name}: migrating ...", sys.stderr)
     try:
         report = travel(project, str(python), FOLDER / project.name, server)
     except Failed as error:
@@ -76,9 +77,9 @@ def row_of(project: Project, report: Report) -> str:
     return ROW.format(*head, *counts, seconds, len(report.disagreements))
 
 
-def say(text: str) -> None:
+def say(text: str, file: TextIO = sys.stdout) -> None:
     """Print at once."""
-    print(text, flush=True)
+    print(text, file=file, flush=True)
 
 
 if __name__ == "__main__":
