@@ -15,12 +15,13 @@ from sidecar.settings import FIELDS, shown
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 GROUPS = {
-    "manifest": "serve, check, wait",
-    "database": "serve, check, wait",
-    "verdict": "serve, check, wait",
+    "manifest": "serve, check, wait, migrate",
+    "database": "serve, check, wait, migrate",
+    "verdict": "serve, check, wait, migrate",
     "gate": "serve, wait",
     "serve": "serve",
-    "log": "serve, wait",
+    "log": "serve, wait, migrate",
+    "migrate": "migrate",
     "wait": "wait",
 }
 

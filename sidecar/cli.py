@@ -12,6 +12,7 @@ COMMANDS = {
     "serve": "watch the schema and answer readiness probes and scrapes",
     "check": "look once, and say whether the schema is current",
     "wait": "wait until the schema is current, then become a command",
+    "migrate": "run migrate, one process at a time, and report",
     "healthcheck": "ask a running sidecar; for docker-compose",
     "diff": "say what a deploy from one manifest to another will do",
     "bake": "write the manifest of a Django project's migrations",
@@ -76,7 +77,7 @@ def _run(name: str, rest: list[str]) -> int:
             from sidecar.commands import bake
 
             return bake.run(rest)
-        case "serve" | "check" | "wait" | "diff":
+        case "serve" | "check" | "wait" | "migrate" | "diff":
             return _run_with_settings(name, rest)
         case "-h" | "--help" | "help":
             lines = (f"  {command:12} {text}" for command, text in COMMANDS.items())

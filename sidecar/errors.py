@@ -29,6 +29,15 @@ class WaitTimeout(SidecarError):
     exit_code = 124
 
 
+class Interrupted(SidecarError):
+    """A signal ended us (128 and its number, as in a POSIX shell)."""
+
+    def __init__(self, number: int) -> None:
+        """Take the signal's number."""
+        super().__init__("interrupted")
+        self.exit_code = 128 + number
+
+
 class CommandNotRunnable(SidecarError):
     """The command after `--` exists but cannot be run (126, as in a POSIX shell)."""
 

@@ -39,6 +39,11 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Return a whole number from 0."""
+    return 0 if text == "0" else count(text)
+
+
 def listed(text: str) -> tuple[str, ...]:
     """Return the parts between commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sidecar.errors import UsageError
-from sidecar.parsing import count, duration, listed, one_of, positive, switch
+from sidecar.parsing import count, duration, listed, one_of, positive, switch, whole
 
 T = TypeVar("T")
 
@@ -120,6 +120,36 @@ class Settings:
     log_format: str = setting("log", one_of("text", "json"), "text", "how log lines look")
     log_level: str = setting(
         "log", one_of("debug", "info", "warning", "error"), "info", "the least that is logged"
+    )
+    lock_timeout: float | None = setting(
+        "migrate", positive, None, "give up waiting for the turn after this long (exit 124)"
+    )
+    lock_timeout_per_statement: float | None = setting(
+        "migrate", positive, None, "PostgreSQL's lock_timeout for the command's sessions"
+    )
+    statement_timeout: float | None = setting(
+        "migrate", positive, None, "PostgreSQL's statement_timeout for the command's sessions"
+    )
+    pgoptions: bool = setting(
+        "migrate", switch, True, "pass PGOPTIONS to the command; off where a pooler refuses them"
+    )
+    retries: int = setting(
+        "migrate",
+        whole,
+        3,
+        "further attempts after lock timeouts, races and lost connections",
+    )
+    on_lost_turn: str = setting(
+        "migrate", one_of("stop", "continue"), "stop", "a command whose advisory lock is lost"
+    )
+    textfile: Path | None = setting(
+        "migrate", Path, None, "write the run's metrics here, for node_exporter (NAME.prom)"
+    )
+    pushgateway: str | None = setting(
+        "migrate", str, None, "push the run's metrics to this Pushgateway", secret=True
+    )
+    pushgateway_job: str = setting(
+        "migrate", str, "django_migrate", "the job under which they are pushed"
     )
     timeout: float | None = setting("wait", positive, None, "give up after this long (exit 124)")
 

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from sidecar.core import cadence
+from sidecar.core import batch, cadence
 from sidecar.core.gate import due, step
 from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key
@@ -80,6 +80,7 @@ class Watcher:
         self._started_at = clock.monotonic()
         self._targets = {name: Target(database=name) for name in readers}
         self._texts: dict[str, str] = {}
+        self._timelines: dict[str, batch.Timeline] = {}
         self._promised = dict.fromkeys(readers, self._started_at + LONGEST_LOOK)
         self.snapshot = self._snapshot()
 
@@ -118,6 +119,7 @@ class Watcher:
                 at=self._clock.monotonic(),
                 failed=self._targets[name].failure is not None,
                 progressed=progressed,
+                running=self._targets[name].run is not None,
                 steady=self._steady,
             )
             if rhythm.pause > cadence.KEEP_CONNECTION:
@@ -138,9 +140,9 @@ class Watcher:
                 self._announce()
 
     async def _look(self, name: str, reader: Reader) -> bool:
-        """Look once; tell whether the rows have changed."""
+        """Look once; tell whether the rows have changed, or a run has begun or ended."""
         began = self._clock.monotonic()
-        before, progressed = self._targets[name], False
+        before, progressed, turned = self._targets[name], False, False
         try:
             recorded = await reader.read()
         except DatabaseError as error:
@@ -149,6 +151,7 @@ class Watcher:
             )
         else:
             progressed = name in self._texts and recorded.text != self._texts[name]
+            turned = (recorded.run is None) is not (before.run is None)
             after = self._judged(name, before, recorded)
         now, wall = self._clock.monotonic(), self._clock.wall()
         self._targets[name] = msgspec.structs.replace(
@@ -163,16 +166,32 @@ class Watcher:
         if look is not None:
             self._step(look)
         self._announce()
-        return progressed
+        return progressed or turned
 
     def _judged(self, name: str, before: Target, recorded: Recorded) -> Target:
         """Compare, unless the same bytes were compared before."""
         verdict = before.verdict
+        timeline = self._timelines.get(name)
         if verdict is None or self._texts.get(name) != recorded.text:
             verdict = self._judge(recorded.keys())
             self._texts[name] = recorded.text
+        if timeline is None:
+            timeline = batch.begin(recorded.recent)
+        elif recorded.recent:
+            run = recorded.run or before.run
+            timeline = batch.advance(
+                timeline,
+                recorded.recent,
+                complete=not verdict.pending,
+                run_since=run.since if run else None,
+            )
+        self._timelines[name] = timeline
         return msgspec.structs.replace(
             before,
+            run=recorded.run,
+            timeline=timeline.applied,
+            seen=timeline.seen,
+            batch=timeline.batch,
             schema=recorded.schema,
             verdict=verdict,
             failure=None,

@@ -143,7 +143,7 @@ def _lines(target: Target, manifest: Manifest) -> list[str]:
         if verdict.duplicates:
             lines.append(f"duplicate {verdict.duplicates} rows")
     lines.append(telling.target_line(target))
-    lines.append(f"next: {telling.NEXT[target.reason]}")
+    lines.append(f"next: {telling.next_step(target.reason, [target])}")
     return lines
 
 

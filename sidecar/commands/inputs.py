@@ -47,18 +47,21 @@ def identity(manifest: Manifest) -> Identity:
 
 def open_database(settings: Settings) -> Database:
     """Return the database of the settings; nothing is opened yet. Raises UsageError."""
+    return connect(address(settings))
+
+
+def address(settings: Settings) -> Address:
+    """Return where the settings say that the rows are. Raises UsageError."""
     if settings.database_url is None and not any(os.environ.get(name) for name in LIBPQ):
         raise UsageError("no database is named; set DATABASE_URL (or SIDECAR_DATABASE_URL, or PG*)")
     file = settings.password_file
-    return connect(
-        Address(
-            url=settings.database_url,
-            schema=settings.schemas[0] if settings.schemas else None,
-            options=os.environ.get("PGOPTIONS"),
-            password=partial(_password, file) if file else None,
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-        )
+    return Address(
+        url=settings.database_url,
+        schema=settings.schemas[0] if settings.schemas else None,
+        options=os.environ.get("PGOPTIONS"),
+        password=partial(_password, file) if file else None,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
     )
 
 

@@ -32,28 +32,39 @@ class Cadence(msgspec.Struct, frozen=True):
     failures: int = 0
 
 
-def advance(
-    cadence: Cadence, gate: Gate, *, at: float, failed: bool, progressed: bool, steady: float
+def advance(  # noqa: PLR0913 - the rhythm follows all of these
+    cadence: Cadence,
+    gate: Gate,
+    *,
+    at: float,
+    failed: bool,
+    progressed: bool,
+    running: bool,
+    steady: float,
 ) -> Cadence:
     """Return the rhythm after a look.
 
-    `progressed` says that the rows changed; `steady` is the pause of an open gate.
+    `progressed` says that the rows changed, or that a run of migrate began or ended;
+    `running` that one is under way, which keeps a shut gate patient however long the
+    migration takes; `steady` is the pause of an open gate.
     """
     progress_at = at if progressed else cadence.progress_at
     if failed:
         pause = min(EAGER * BACKOFF_GROWTH**cadence.failures, BACKOFF_LIMIT)
         return Cadence(progress_at, pause, min(cadence.failures + 1, 32))
-    return Cadence(progress_at, _pause(cadence, gate, at - progress_at, steady))
+    quiet = at - progress_at
+    patience = IDLE if quiet > IDLE_AFTER and not running else PATIENT
+    return Cadence(progress_at, _pause(cadence, gate, quiet, patience, steady))
 
 
-def _pause(cadence: Cadence, gate: Gate, quiet: float, steady: float) -> float:
+def _pause(cadence: Cadence, gate: Gate, quiet: float, patience: float, steady: float) -> float:
     if gate.phase is Phase.OPEN:
         return steady
     if gate.phase is Phase.HOLDING and gate.doubts:
         return CONFIRM
     if quiet == 0 or cadence.failures:
         return EAGER
-    return min(cadence.pause * GROWTH, IDLE if quiet > IDLE_AFTER else PATIENT)
+    return min(cadence.pause * GROWTH, patience)
 
 
 def jittered(pause: float, chance: float) -> float:

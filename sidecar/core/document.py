@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from sidecar.core.batch import Applied, Batch
 from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key, Node
+from sidecar.core.recorded import Run
 from sidecar.core.snapshot import Snapshot, Target
 from sidecar.core.states import Gate, Phase
-from sidecar.core.telling import NEXT, target_line
+from sidecar.core.telling import next_step, target_line
 
 Document = dict[str, Any]
+
+LATEST: Final = 50
+"""How much of the timeline is told."""
 
 LISTS: Final = (
     *("pending", "plan", "inconsistent", "conflicts", "hidden", "lost", "unrecorded"),
@@ -74,7 +79,7 @@ def gate_document(snapshot: Snapshot) -> Document:
         "since": timestamp(gate.since + snapshot.epoch),
         "opened_at": timestamp(opened),
         "started_at": timestamp(snapshot.started_at + snapshot.epoch),
-        "next": NEXT[gate.holding or gate.reason],
+        "next": next_step(gate.holding or gate.reason, snapshot.targets),
         "release": snapshot.identity.release,
         "manifest": snapshot.identity.manifest,
         "django": snapshot.identity.django,
@@ -98,7 +103,42 @@ def _watched(target: Target, nodes: Mapping[Key, Node]) -> Document:
         "succeeded_at": timestamp(target.succeeded_at),
         "progress_at": timestamp(target.progress_at),
         "took": round(target.took, 6),
+        "migrate": run_document(target.run),
+        "timeline": [_applied(applied) for applied in target.timeline[-LATEST:]],
+        "batch": _batch(target.batch),
     }
+
+
+def run_document(run: Run | None) -> Document | None:
+    """Return a `sidecar migrate` under way, and what blocks it."""
+    if run is None:
+        return None
+    return {
+        "since": timestamp(run.since),
+        "waiting": run.waiting,
+        "blocked_since": timestamp(run.blocked_since),
+        "blockers": [
+            {
+                "pid": blocker.pid,
+                "application": blocker.application,
+                "state": blocker.state,
+                "since": timestamp(blocker.since),
+            }
+            for blocker in run.blockers
+        ],
+    }
+
+
+def _applied(applied: Applied) -> Document:
+    seconds = None if applied.took is None else round(applied.took, 3)
+    return {"migration": applied.key, "applied": timestamp(applied.at), "seconds": seconds}
+
+
+def _batch(batch: Batch | None) -> Document | None:
+    if batch is None:
+        return None
+    ended = timestamp(batch.ended)
+    return {"began": timestamp(batch.began), "ended": ended, "migrations": batch.count}
 
 
 def health_document(snapshot: Snapshot) -> Document:

@@ -1,8 +1,30 @@
-"""What a look at `django_migrations` brought back."""
+"""What a look at `django_migrations` brought back. Times are seconds since the epoch."""
 
 import msgspec
 
 from sidecar.core.manifest import Key
+
+
+class Blocker(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that holds a lock which a running migrate waits for."""
+
+    pid: int
+    application: str = ""
+    state: str | None = None
+    """Such as `idle in transaction`; None where the role may not see it."""
+    since: float | None = None
+    """When its transaction began; None where the role may not see it."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A `sidecar migrate` under way, as seen from another session."""
+
+    since: float | None = None
+    """When it got its turn; None when only sessions of its command are left."""
+    waiting: int = 0
+    """How many other runs wait for their turn."""
+    blocked_since: float | None = None
+    blockers: tuple[Blocker, ...] = ()
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -15,9 +37,13 @@ class Recorded(msgspec.Struct, frozen=True):
     text: str
     schema: str | None = None
     last_applied: float | None = None
-    """When the newest row was recorded, in seconds since the epoch."""
+    """When the newest row was recorded."""
     note: str | None = None
     """What an operator should know, such as that there is no table."""
+    recent: tuple[tuple[Key, float], ...] = ()
+    """The newest rows and when they were recorded, newest last; empty where the text is the
+    same as in the look before."""
+    run: Run | None = None
 
     def keys(self) -> list[Key]:
         """Return the recorded keys in the order of their ids, duplicates included."""

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sidecar.core.batch import Applied, Batch
 from sidecar.core.graph import Outcome, Verdict
+from sidecar.core.recorded import Run
 from sidecar.core.states import Gate, Look, Reason
 
 REASONS = {
@@ -43,6 +45,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """When the rows were last seen to change."""
     took: float = 0.0
     """How long the last look took, in seconds."""
+    run: Run | None = None
+    """A `sidecar migrate` under way."""
+    timeline: tuple[Applied, ...] = ()
+    """What was applied, newest last."""
+    seen: int = 0
+    """How many migrations were ever seen being applied; they are at the end of `timeline`."""
+    batch: Batch | None = None
+    """The migrations that are, or were last, seen being applied in one go."""
 
     @property
     def reason(self) -> Reason:
@@ -81,4 +91,8 @@ def overall(targets: Sequence[Target], at: float) -> Look | None:
     for target in targets:
         if target.failure is not None:
             return Look(at=at, failure=target.failure)
-    return Look(at=at, outcome=Outcome.AHEAD if Outcome.AHEAD in outcomes else Outcome.CURRENT)
+    return Look(
+        at=at,
+        outcome=Outcome.AHEAD if Outcome.AHEAD in outcomes else Outcome.CURRENT,
+        migrating=any(target.run is not None for target in targets),
+    )

@@ -1,8 +1,10 @@
 """What a person is told: one line for a target, one line for the gate, and what to do next."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sidecar.core.graph import Verdict
+from sidecar.core.recorded import Blocker, Run
 from sidecar.core.snapshot import Target
 from sidecar.core.states import Gate, Phase, Reason
 
@@ -14,6 +16,8 @@ def target_line(target: Target) -> str:
     if target.verdict is None:
         return str(target.reason)
     details = [*verdict_details(target.verdict), *([target.note] if target.note else [])]
+    if target.run is not None:
+        details.append(f"migrate {run_line(target.run)}")
     return f"{target.reason}: {', '.join(details)}" if details else str(target.reason)
 
 
@@ -37,6 +41,29 @@ def verdict_details(verdict: Verdict) -> list[str]:
     if verdict.lost:
         details.append(f"{_some(verdict.lost)} lost")
     return details
+
+
+def run_line(run: Run) -> str:
+    """Return what is known of a run of migrate, such as `running since 03:00:12Z, 2 waiting`."""
+    parts = [f"running since {clock(run.since)}" if run.since else "its last statements end"]
+    if run.waiting:
+        parts.append(f"{run.waiting} waiting")
+    if run.blocked_since is not None:
+        blockers = " and ".join(map(_blocker, run.blockers)) or "another session"
+        parts.append(f"blocked since {clock(run.blocked_since)} by {blockers}")
+    return ", ".join(parts)
+
+
+def _blocker(blocker: Blocker) -> str:
+    since = f"since {clock(blocker.since)}" if blocker.since is not None else ""
+    known = " ".join(filter(None, [blocker.state, since]))
+    facts = ", ".join(filter(None, [blocker.application, known]))
+    return f"pid {blocker.pid}" + (f" ({facts})" if facts else "")
+
+
+def clock(epoch: float) -> str:
+    """Return the time of day, in UTC."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%H:%M:%SZ")
 
 
 def gate_line(gate: Gate, targets: Sequence[Target]) -> str:
@@ -63,6 +90,16 @@ NEXT = {
     Reason.DRAINING: "nothing to do; the pod is going away",
 }
 """What to do next, by reason."""
+
+
+def next_step(reason: Reason, targets: Sequence[Target]) -> str:
+    """Return what to do next; where a migrate is under way, that is not to start another."""
+    runs = [target.run for target in targets if target.run is not None]
+    if not runs or reason is not Reason.SCHEMA_BEHIND:
+        return NEXT[reason]
+    if all(run.blocked_since is None for run in runs):
+        return NEXT[Reason.MIGRATE_RUNNING]
+    return "end what blocks the running migrate: SELECT pg_terminate_backend(pid)"
 
 
 def _some(keys: Sequence[str]) -> str:

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -30,6 +31,40 @@ class Database(Protocol):
         """Let the connection go, if one is held; the next read opens another."""
 
 
+class Turn(Protocol):
+    """The right to migrate one schema, which one process has at a time."""
+
+    async def take(self) -> bool:
+        """Ask for it once; tell whether it is ours.
+
+        Raises DatabaseError, and UsageError when no turn can be kept this way, such as
+        through a pooler that pools transactions.
+        """
+
+    async def held(self) -> bool:
+        """Tell whether it is still ours.
+
+        Raises DatabaseTimeout when the server does not answer, which leaves that open, and
+        another DatabaseError when the session is lost, and the turn with it.
+        """
+
+    async def left(self) -> int:
+        """Return how many sessions of an earlier run's command are still there."""
+
+    def environment(self, rails: "Rails") -> dict[str, str]:
+        """Return the variables by which the command's sessions are known, and kept safe."""
+
+    async def release(self) -> None:
+        """Give it back; nothing happens when it is not ours."""
+
+
+class Rails(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps a migration from stopping the application; limits in seconds, None for none."""
+
+    lock_timeout: float | None = None
+    statement_timeout: float | None = None
+
+
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where to read and how long to try; `url` None means libpq's PG* variables."""
 
@@ -52,6 +87,17 @@ def connect(address: Address) -> Database:
 
     Raises UsageError when the URL cannot be meant.
     """
+    database: Database = _module(address).connect(address)
+    return database
+
+
+def turn(address: Address) -> Turn:
+    """Return the turn at migrating this schema; nothing is opened yet. Raises UsageError."""
+    taken: Turn = _module(address).turn(address)
+    return taken
+
+
+def _module(address: Address) -> ModuleType:
     try:
         scheme = "postgresql" if address.url is None else urlsplit(address.url).scheme
     except ValueError:
@@ -60,5 +106,4 @@ def connect(address: Address) -> Database:
     if module is None:
         what = f"has the scheme {scheme!r}" if scheme else "has no scheme"
         raise UsageError(f"the database URL {what}; known are {', '.join(MODULES)}")
-    database: Database = import_module(module).connect(address)
-    return database
+    return import_module(module)

@@ -13,7 +13,7 @@ from aiohttp import web
 from sidecar.core.document import health_document, timestamp
 from sidecar.core.snapshot import Snapshot, Target
 from sidecar.core.states import Phase
-from sidecar.core.telling import NEXT, target_line
+from sidecar.core.telling import next_step, target_line
 
 SHOWN: Final = 5
 """How many pending migrations a verbose probe names."""
@@ -164,7 +164,7 @@ def verbose(snapshot: Snapshot) -> str:
     outcome = "passed" if gate.ready else "failed"
     lines.append(f"readyz check {outcome}: {gate.reason}{held} since {since}")
     if not gate.ready or gate.phase is Phase.HOLDING:
-        lines.append(f"next: {NEXT[gate.holding or gate.reason]}")
+        lines.append(f"next: {next_step(gate.holding or gate.reason, snapshot.targets)}")
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,9 @@ def rhythm(gate: Gate, looks: int, *, start: float = 0.0, failed: bool = False) 
     """Return the pauses after so many looks without progress."""
     cadence, at, pauses = Cadence(progress_at=0.0), start, []
     for _ in range(looks):
-        cadence = advance(cadence, gate, at=at + 0.01, failed=failed, progressed=False, steady=30.0)
+        cadence = advance(
+            cadence, gate, at=at + 0.01, failed=failed, progressed=False, running=False, steady=30.0
+        )
         pauses.append(round(cadence.pause, 3))
         at += cadence.pause
     return pauses
@@ -32,9 +34,9 @@ def test_waiting_long_without_progress_looks_every_five_seconds() -> None:
 def test_progress_makes_it_eager_again() -> None:
     """A new row means that more, or the last, may follow at any moment."""
     slow = Cadence(progress_at=0.0, pause=5.0)
-    assert advance(slow, WAITING, at=90.0, failed=False, progressed=True, steady=30.0) == Cadence(
-        progress_at=90.0, pause=0.25
-    )
+    assert advance(
+        slow, WAITING, at=90.0, failed=False, progressed=True, running=False, steady=30.0
+    ) == Cadence(progress_at=90.0, pause=0.25)
 
 
 def test_an_open_gate_looks_seldom_and_a_doubtful_one_soon() -> None:
@@ -49,14 +51,22 @@ def test_failures_back_off_to_fifteen_seconds_and_forget_at_once() -> None:
     assert rhythm(OPEN, 9, failed=True) == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
     after = Cadence(progress_at=0.0, pause=15.0, failures=9)
     assert (
-        advance(after, WAITING, at=5.0, failed=False, progressed=False, steady=30.0).pause == 0.25
+        advance(
+            after, WAITING, at=5.0, failed=False, progressed=False, running=False, steady=30.0
+        ).pause
+        == 0.25
     )
 
 
 def test_backoff_survives_years_of_failures() -> None:
     """However often a look has failed, the next pause is a number of seconds."""
     ancient = Cadence(progress_at=0.0, failures=32)
-    assert advance(ancient, OPEN, at=1.0, failed=True, progressed=False, steady=30.0).pause == 15.0
+    assert (
+        advance(
+            ancient, OPEN, at=1.0, failed=True, progressed=False, running=False, steady=30.0
+        ).pause
+        == 15.0
+    )
 
 
 def test_jitter_only_shortens() -> None:

@@ -1,0 +1,97 @@
+"""Wait for the turn at migrating, until it is ours or nobody needs one any more."""
+
+import asyncio
+import logging
+import random
+from typing import Final
+
+from sidecar.commands.schema import Schema, Sight
+from sidecar.core.document import counts
+from sidecar.core.telling import run_line, verdict_details
+from sidecar.databases import Turn
+from sidecar.errors import DatabaseDenied, DatabaseError, WaitTimeout
+
+LOG = logging.getLogger("sidecar.migrate")
+
+PAUSE: Final = 0.5
+"""Seconds between two questions, shortened by chance."""
+
+LONGEST_PAUSE: Final = 5.0
+"""While the database does not answer."""
+
+REPEAT: Final = 30.0
+"""Seconds after which a line that has not changed is told again."""
+
+
+class Queue:
+    """One place in the queue of a schema."""
+
+    def __init__(self, schema: Schema, turn: Turn, limit: float | None) -> None:
+        """Take the schema, the turn to wait for, and the longest wait in seconds."""
+        self._schema = schema
+        self._turn = turn
+        self._limit = limit
+        self._told = ("", 0.0)
+        self._failures = 0
+
+    async def wait(self, *, force: bool = False) -> Sight | None:
+        """Return what was seen once the turn is ours, or None when nobody needs one.
+
+        With `force` the command is owed even when nothing is pending. Raises WaitTimeout,
+        and DatabaseDenied at once, since no waiting mends a wrong password.
+        """
+        doing = "asking"
+        try:
+            async with asyncio.timeout(self._limit):
+                while True:
+                    try:
+                        sight, doing = await self._ask(force=force)
+                        self._failures = 0
+                    except DatabaseDenied:
+                        raise
+                    except DatabaseError as error:
+                        doing = f"waiting for the database: {error}"
+                        self._failures += 1
+                    else:
+                        if sight is not None or not doing:
+                            return sight
+                    self._tell(doing)
+                    await asyncio.sleep(self._pause())
+        except TimeoutError:
+            raise WaitTimeout(f"no turn within {self._limit:g} s: {doing}") from None
+
+    async def _ask(self, *, force: bool) -> tuple[Sight | None, str]:
+        """Return what was seen if the turn is ours, else what is being waited for, if anything."""
+        sight = await self._schema.look()
+        if sight.satisfied and not force:
+            # All rows are there; whoever wrote them may not have ended yet.
+            return None, _waits_for(sight) if sight.recorded.run else ""
+        if not await self._turn.take():
+            return None, _waits_for(sight)
+        while left := await self._turn.left():
+            self._tell(f"waiting for {left} session(s) of a run that has died")
+            await asyncio.sleep(PAUSE)
+        sight = await self._schema.look()
+        if sight.satisfied and not force:
+            await self._turn.release()
+            return None, ""
+        return sight, ""
+
+    def _pause(self) -> float:
+        longest = min(PAUSE * 2.0**self._failures, LONGEST_PAUSE)
+        return longest * (1 - 0.5 * random.random())  # noqa: S311 - spreads replicas
+
+    def _tell(self, text: str) -> None:
+        now = asyncio.get_running_loop().time()
+        said, at = self._told
+        if text != said or now - at > REPEAT:
+            LOG.info("%s", text)
+            self._told = (text, now)
+
+
+def _waits_for(sight: Sight) -> str:
+    run = sight.recorded.run
+    expected, applied = counts(sight.verdict)
+    told = f"waiting for another run of migrate: {applied} of {expected} applied"
+    details = [run_line(run)] if run else []
+    return ", ".join([told, *verdict_details(sight.verdict)[:1], *details])

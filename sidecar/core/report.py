@@ -1,0 +1,137 @@
+"""What a run of migrate did: for log lines, for a JSON file, for a person who must go on."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from sidecar.core.batch import Applied
+from sidecar.core.document import Document, timestamp
+from sidecar.core.failure import Failure
+from sidecar.core.graph import Verdict
+from sidecar.core.manifest import Key, Node
+
+
+class Result(StrEnum):
+    """How a run ended."""
+
+    NOTHING_TO_DO = "nothing_to_do"
+    APPLIED = "applied"
+    INCOMPLETE = "incomplete"
+    """The command said that all is well, and it is not."""
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST_TURN = "lost_turn"
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, with all its attempts. Times are seconds since the epoch, durations seconds."""
+
+    result: Result
+    exit_code: int
+    began: float
+    ended: float
+    waited: float
+    """How long it waited for its turn."""
+    attempts: int = 0
+    failure: Failure | None = None
+    """Why the last attempt failed, where that is known."""
+    pooled: bool = False
+    """The command's connection refused our limits, as a pooler does."""
+    applied: tuple[Applied, ...] = ()
+    verdict: Verdict | None = None
+    """What was there at the end; None when the database could not tell."""
+    schema: str | None = None
+
+    @property
+    def stopped_at(self) -> Key | None:
+        """The first migration that the command owed and did not apply."""
+        if self.verdict is None or not self.verdict.plan:
+            return None
+        return self.verdict.plan[0]
+
+
+ATOMIC: Final = "it is atomic, so nothing of it is left: mend the cause, and run migrate again"
+NOT_ATOMIC: Final = (
+    "it is not atomic, so a part of it may be left: compare the schema with its operations "
+    "before running migrate again (an interrupted CREATE INDEX CONCURRENTLY leaves an invalid "
+    "index: drop it first)"
+)
+
+
+def advice(report: Report, nodes: Mapping[Key, Node]) -> str:
+    """Return how to go on after this run, on one line."""
+    verdict, stopped = report.verdict, report.stopped_at
+    if report.pooled:
+        return (
+            "the command reaches the database through a pooler that takes no PGOPTIONS: give it "
+            "the server's own address, or set pgoptions=off"
+        )
+    if verdict is None:
+        return "the database could not be read: run sidecar check once it answers"
+    if verdict.inconsistent or verdict.graph_error or verdict.conflicts:
+        return "the history is inconsistent: see sidecar check"
+    if stopped is None:
+        return "every migration is applied: what failed came after the last one (post_migrate)"
+    return ATOMIC if nodes[stopped].atomic else NOT_ATOMIC
+
+
+def lines(report: Report, nodes: Mapping[Key, Node]) -> list[str]:
+    """Return the run for a person, the line that says what to do last."""
+    took = report.ended - report.began
+    last = report.applied[-1].key if report.applied else None
+    match report.result:
+        case Result.NOTHING_TO_DO:
+            return ["nothing to do: every migration is applied"]
+        case Result.APPLIED:
+            return [f"applied {_counted(len(report.applied))} in {took:.1f} s"]
+        case Result.INCOMPLETE:
+            told = "the command ended with 0, but not everything that must be applied is"
+        case Result.FAILED:
+            told = f"the command failed with {report.exit_code}"
+        case Result.INTERRUPTED:
+            told = f"interrupted ({report.exit_code})"
+        case Result.LOST_TURN:
+            told = "the turn was lost, so the command was stopped"
+    why = f": {report.failure}" if report.failure else ""
+    after = f" after {_counted(len(report.applied))}, the last {last}" if last else ""
+    at = f", at {report.stopped_at}" if report.stopped_at else ""
+    return [f"{told}{after}{at}{why}", f"next: {advice(report, nodes)}"]
+
+
+def document(report: Report, nodes: Mapping[Key, Node]) -> Document:
+    """Return the run as scripts read it; a contract (README, "migrate")."""
+    stopped = report.stopped_at
+    good = report.result in {Result.NOTHING_TO_DO, Result.APPLIED}
+    failed = {
+        "migration": stopped,
+        "atomic": nodes[stopped].atomic if stopped is not None else None,
+        "why": report.failure,
+        "next": advice(report, nodes),
+    }
+    return {
+        "result": report.result,
+        "exit_code": report.exit_code,
+        "database": "default",
+        "schema": report.schema,
+        "began": timestamp(report.began),
+        "ended": timestamp(report.ended),
+        "seconds": round(report.ended - report.began, 3),
+        "waited_seconds": round(report.waited, 3),
+        "attempts": report.attempts,
+        "applied": [
+            {
+                "migration": applied.key,
+                "applied": timestamp(applied.at),
+                "seconds": None if applied.took is None else round(applied.took, 3),
+            }
+            for applied in report.applied
+        ],
+        "pending": None if report.verdict is None else report.verdict.pending,
+        "failed": None if good else failed,
+    }
+
+
+def _counted(count: int) -> str:
+    return f"{count} migration{'' if count == 1 else 's'}"

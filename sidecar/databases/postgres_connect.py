@@ -1,0 +1,122 @@
+"""Open a connection to PostgreSQL, and say in one line why it could not be used."""
+
+import asyncio
+import os
+import ssl
+from typing import Final
+
+import asyncpg
+
+from sidecar.databases import Address
+from sidecar.databases.postgres_errors import meaning
+from sidecar.databases.postgres_service import with_service
+from sidecar.databases.postgres_tls import Tls
+from sidecar.databases.postgres_url import hosts, place, session_attributes, to_libpq
+from sidecar.errors import (
+    DatabaseDenied,
+    DatabaseError,
+    DatabaseTimeout,
+    DatabaseUnreachable,
+)
+
+TABLE: Final = "django_migrations"
+
+NEXT_HOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+"""What makes libpq try the next host; a refused password does not."""
+
+
+class Connector:
+    """Where to connect, as libpq would; every connect reads secrets and files anew."""
+
+    def __init__(self, address: Address, application_name: str) -> None:
+        """Take the address; raises UsageError when its URL cannot be meant."""
+        self._address = address
+        self._application_name = application_name
+        self._dsn = to_libpq(address.url or "postgresql://", address.options)
+        _hosts(self._dsn)  # A port that is no number is refused at once.
+        self._wanted = session_attributes(self._dsn) or os.environ.get("PGTARGETSESSIONATTRS")
+        self.place = place(address.url, os.environ.get("PGHOST"), os.environ.get("PGDATABASE"))
+        self.table = f"{quote(address.schema)}.{TABLE}" if address.schema else TABLE
+
+    async def open(self) -> asyncpg.Connection:
+        """Connect to the first host that will have us, each within its own time.
+
+        As libpq does: asyncpg has one limit for all hosts together, so that a first one
+        that is silent would hide the others for ever.
+        """
+        dsn = with_service(self._dsn, os.environ)
+        if exposed := Tls(dsn, os.environ).exposed():
+            raise DatabaseDenied(f"{self.place}: {exposed}")
+        passes = ("standby", "any") if self._wanted == "prefer-standby" else (self._wanted,)
+        attempts = [(host, wanted) for wanted in passes for host in _hosts(dsn)]
+        for (host, port), wanted in attempts[:-1]:
+            try:
+                return await self._connect(dsn, host, port, wanted)
+            except NEXT_HOST:
+                continue
+        (host, port), wanted = attempts[-1]
+        return await self._connect(dsn, host, port, wanted)
+
+    async def _connect(
+        self, dsn: str, host: str | None, port: int | None, wanted: str | None
+    ) -> asyncpg.Connection:
+        async with asyncio.timeout(self._address.connect_timeout):
+            return await asyncpg.connect(  # type: ignore[misc]  # too many unions
+                dsn,
+                host=host,
+                port=port,
+                target_session_attrs=wanted,  # type: ignore[arg-type]  # a word does as well
+                ssl=Tls(dsn, os.environ).context(),
+                password=self._address.password,
+                timeout=self._address.connect_timeout,
+                # Bounds what asyncpg does on its own after a look was given up, too: it
+                # connects once more to cancel the query.
+                command_timeout=self._address.read_timeout + 0.5,
+                # A prepared statement outlives its transaction, and behind a pooler belongs
+                # to whoever gets the server connection next.
+                statement_cache_size=0,
+                server_settings={"application_name": self._application_name},
+            )
+
+    def explained(self, error: Exception, limit: float) -> DatabaseError:
+        """Return what an error of the driver means for an operator; `limit` is in seconds."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, TimeoutError):
+            return DatabaseTimeout(f"{self.place}: no answer within {limit:g} s")
+        if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+            return DatabaseUnreachable(f"{self.place}: no host that answers is {self._wanted}")
+        missing = isinstance(error, FileNotFoundError | PermissionError | ssl.SSLError)
+        if missing and (file := Tls(self._dsn, os.environ).unreadable()):
+            return DatabaseDenied(f"{self.place}: {file}")
+        if type(error) is ValueError:
+            # asyncpg repeats what it cannot read as a number, and that may be a password.
+            return DatabaseUnreachable(
+                f"{self.place}: a host, a port or the passfile cannot be understood"
+            )
+        becomes, told = meaning(error, text, self.table)
+        return becomes(f"{self.place}: {told}")
+
+
+async def close(connection: asyncpg.Connection) -> None:
+    """Close politely, so that the server logs no lost connection; a silent one is dropped."""
+    try:
+        await connection.close(timeout=1)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
+
+
+def quote(name: str) -> str:
+    """Return an identifier as SQL takes any name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _hosts(dsn: str) -> list[tuple[str | None, int | None]]:
+    found = hosts(dsn, os.environ.get("PGHOST"), os.environ.get("PGPORT"))
+    return [*found] or [(None, None)]

@@ -1,0 +1,73 @@
+"""How one session sees that another runs `sidecar migrate`, with the rights of any role.
+
+A run holds an advisory lock whose key names the schema (a lock belongs to one database);
+`pg_locks` shows it to everybody. The sessions of a run carry application names, which
+`pg_stat_activity` shows to everybody too, unlike times and states.
+"""
+
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from sidecar.core.recorded import Blocker, Run
+
+CLASS: Final = 0x646A736D
+"""The upper half of the lock's key: "djsm"; the lower half is the schema's oid."""
+
+HOLDS: Final = "migration-sidecar/turn"
+WAITS: Final = "migration-sidecar/queue"
+APPLIES: Final = "migration-sidecar/migrate"
+
+LOCKED: Final = f"""
+    locktype = 'advisory' AND classid = {CLASS} AND objid = $1::oid AND objsubid = 1 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+SESSION: Final = """
+    datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND application_name LIKE '{name} %' AND split_part(application_name, ' ', 2) = $1::oid::text
+"""
+
+RUNNING: Final = f"""
+    EXISTS (SELECT FROM pg_locks WHERE {LOCKED})
+    OR EXISTS (SELECT FROM pg_stat_activity WHERE {SESSION.format(name=APPLIES)})
+"""
+"""Whether a run is under way in the schema with the oid `$1`."""
+
+RUN: Final = f"""
+    WITH applying AS MATERIALIZED (
+        SELECT pid, pg_blocking_pids(pid) AS blockers
+          FROM pg_stat_activity WHERE {SESSION.format(name=APPLIES)}
+    ), blocking AS (
+        SELECT DISTINCT unnest(blockers) AS pid FROM applying
+    )
+    SELECT EXISTS (SELECT FROM pg_locks WHERE {LOCKED}) AS locked,
+           EXISTS (SELECT FROM applying) AS applying,
+           (SELECT application_name FROM pg_stat_activity
+             WHERE {SESSION.format(name=HOLDS)} LIMIT 1) AS holder,
+           (SELECT count(*) FROM pg_stat_activity
+             WHERE {SESSION.format(name=WAITS)}) AS waiting,
+           -- `waitstart` is new in PostgreSQL 14.
+           (SELECT extract(epoch FROM min(coalesce((to_jsonb(w) ->> 'waitstart')::timestamptz,
+                                                   clock_timestamp())))::float8
+              FROM pg_locks w JOIN applying USING (pid) WHERE NOT w.granted) AS blocked_since,
+           (SELECT coalesce(json_agg(json_build_object(
+                       'pid', b.pid, 'application', coalesce(a.application_name, ''),
+                       'state', a.state, 'since', extract(epoch FROM a.xact_start)::float8)
+                       ORDER BY b.pid), '[]')::text
+              FROM blocking b LEFT JOIN pg_stat_activity a USING (pid)) AS blockers
+"""
+
+
+def run_of(row: asyncpg.Record) -> Run | None:
+    """Return the run that a row of `RUN` tells of, if any."""
+    if not row["locked"] and not row["applying"]:
+        return None
+    _, _, since = (row["holder"] or "").partition(" since ")
+    return Run(
+        since=float(since) if since and row["locked"] else None,
+        waiting=row["waiting"],
+        blocked_since=row["blocked_since"],
+        blockers=msgspec.json.decode(row["blockers"], type=tuple[Blocker, ...]),
+    )

@@ -1,0 +1,168 @@
+"""The turn at migrating one schema: a session advisory lock that one process has at a time.
+
+Asked for with `pg_try_advisory_lock`, again and again and outside any transaction: a
+backend that waits inside `pg_advisory_lock` holds a snapshot, and `CREATE INDEX
+CONCURRENTLY` in the winner's migration would wait for it for ever. When the process dies,
+the server closes its session, and the lock goes with it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from sidecar.databases import Address, Rails
+from sidecar.databases.postgres_connect import TABLE, Connector, close, quote
+from sidecar.databases.postgres_runs import APPLIES, CLASS, HOLDS, LOCKED, SESSION, WAITS
+from sidecar.errors import DatabaseDenied, DatabaseError, UsageError
+
+SCHEMA: Final = """
+    SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)),
+                    to_regnamespace(coalesce($2, quote_ident(current_schema())))::oid)
+"""
+"""The schema of the table, or the one in which Django would make it."""
+
+TAKE: Final = f"SELECT pg_try_advisory_lock(({CLASS}::bigint << 32) | $1::oid::bigint)"
+
+NAME: Final = "SELECT set_config('application_name', $1, false)"
+
+HOLDER: Final = f"{HOLDS} %s since %.3f"
+
+HELD: Final = f"SELECT EXISTS (SELECT FROM pg_locks WHERE {LOCKED} AND pid = pg_backend_pid())"
+
+LEFT: Final = f"SELECT count(*) FROM pg_stat_activity WHERE {SESSION.format(name=APPLIES)}"
+
+ORPHAN_CHECK: Final = "client_connection_check_interval=1s"
+"""Lets a backend notice in the middle of a statement that its client was killed."""
+
+PROBES: Final = 5
+
+
+class PostgresTurn:
+    """A session of its own, from the first `take` to `release`."""
+
+    def __init__(self, address: Address) -> None:
+        """Take the address; raises UsageError when its URL cannot be meant."""
+        self._address = address
+        self._connector = Connector(address, WAITS)
+        self._connection: asyncpg.Connection | None = None
+        self._schema = 0
+        self._pooled = False
+
+    async def take(self) -> bool:
+        """Ask once; see `Turn.take`."""
+        async with self._speaking():
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._connector.open()
+                await self._begin(self._connection)
+            if not await self._connection.fetchval(TAKE, self._schema):
+                return False
+            now = await self._connection.fetchval(
+                "SELECT extract(epoch FROM clock_timestamp())::float8"
+            )
+            await self._connection.execute(NAME, HOLDER % (self._schema, now))
+            return True
+
+    async def held(self) -> bool:
+        """Tell whether it is still ours; see `Turn.held`."""
+        connection, limit = self._connection, self._address.read_timeout
+        if connection is None or connection.is_closed():
+            return False
+        try:
+            async with asyncio.timeout(limit):
+                return bool(await connection.fetchval(HELD, self._schema))
+        except TimeoutError as error:
+            # A server that is only slow still keeps the session, and the lock with it.
+            raise self._connector.explained(error, limit) from error
+        except Exception as error:
+            self._drop()
+            raise self._connector.explained(error, limit) from error
+
+    async def left(self) -> int:
+        """Return how many sessions of an earlier run's command are still there."""
+        async with self._speaking():
+            if self._connection is None:
+                return 0
+            count: int = await self._connection.fetchval(LEFT, self._schema)
+            return count
+
+    def environment(self, rails: Rails) -> dict[str, str]:
+        """Return PGAPPNAME and, where the server takes them, PGOPTIONS."""
+        options = []
+        version = self._connection.get_server_version() if self._connection else None
+        if version is not None and version.major >= 14:
+            options.append(ORPHAN_CHECK)
+        if rails.lock_timeout is not None:
+            options.append(f"lock_timeout={rails.lock_timeout * 1000:.0f}")
+        if rails.statement_timeout is not None:
+            options.append(f"statement_timeout={rails.statement_timeout * 1000:.0f}")
+        given = [self._address.options] if self._address.options else []
+        told = " ".join([*given, *(f"-c {option}" for option in options)])
+        name = {"PGAPPNAME": f"{APPLIES} {self._schema}"}
+        # A pooler refuses start-up options that it does not know.
+        return name if self._pooled else {**name, "PGOPTIONS": told}
+
+    async def release(self) -> None:
+        """Give the turn back by closing the session that has it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await close(connection)
+
+    async def _begin(self, connection: asyncpg.Connection) -> None:
+        await self._refuse_transaction_pooler(connection)
+        wanted = self._address.schema
+        schema = await connection.fetchval(
+            SCHEMA, self._connector.table, quote(wanted) if wanted else None
+        )
+        if schema is None:
+            what = f"there is no schema {wanted}" if wanted else "no schema of search_path exists"
+            raise DatabaseDenied(f"{self._connector.place}: {what} to hold {TABLE}; create it")
+        self._schema = schema
+        await connection.execute(NAME, f"{WAITS} {schema}")
+
+    async def _refuse_transaction_pooler(self, connection: asyncpg.Connection) -> None:
+        """Raise UsageError when one connection of ours is served by several backends.
+
+        A pooler makes up the pid that it tells a client; behind one that pools sessions the
+        backend stays the same for as long as the connection lives, and nobody else gets it.
+        """
+        backend = "SELECT pg_backend_pid()"
+        first = await connection.fetchval(backend)
+        if first == connection.get_server_pid():
+            return
+        self._pooled = True
+        for _ in range(PROBES):
+            other = None
+            try:
+                async with asyncio.timeout(2):
+                    other = await self._connector.open()
+                    second = await other.fetchval(backend)
+            except TimeoutError:
+                return  # The pool has one session, and it is ours.
+            finally:
+                if other is not None:
+                    await close(other)
+            if second == first or await connection.fetchval(backend) != first:
+                raise UsageError(
+                    f"{self._connector.place}: the connection goes through a pooler that pools "
+                    "transactions, where a lock would be anybody's; give the server's own address"
+                )
+
+    @asynccontextmanager
+    async def _speaking(self) -> AsyncIterator[None]:
+        """Let go of a session that failed, and say in one line why it did."""
+        try:
+            yield
+        except (DatabaseError, UsageError):
+            self._drop()
+            raise
+        except Exception as error:
+            self._drop()
+            raise self._connector.explained(error, self._address.read_timeout) from error
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()

@@ -1,0 +1,90 @@
+"""What a run of migrate says of itself."""
+
+import pytest
+
+from sidecar.core.batch import Applied
+from sidecar.core.failure import Failure, failure
+from sidecar.core.graph import Outcome, Verdict
+from sidecar.core.manifest import Key, Node
+from sidecar.core.report import Report, Result, advice, document, lines
+
+FIRST, SECOND = Key("shop.0001_first"), Key("shop.0002_index")
+NODES = {FIRST: Node(FIRST), SECOND: Node(SECOND, atomic=False)}
+
+
+def report(result: Result = Result.FAILED, *plan: Key, **facts: object) -> Report:
+    """Return a run of ten seconds that left this plan."""
+    verdict = Verdict(outcome=Outcome.BEHIND, plan=plan, pending=plan)
+    fields = {"exit_code": 1, "began": 100.0, "ended": 110.0, "waited": 0.5, "verdict": verdict}
+    return Report(result=result, **{**fields, **facts})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("stderr", "expected"),
+    [
+        ("psycopg.errors.LockNotAvailable: canceling statement due to lock timeout", Failure.LOCK),
+        ("django.db.utils.OperationalError: the connection is lost", Failure.LOST),
+        ("psycopg.errors.AdminShutdown: ...\nLockNotAvailable", Failure.LOST),
+        ('psycopg.errors.DuplicateTable: relation "shop_item" already exists', Failure.RACE),
+        ("ValueError: no such product", None),
+        ("", None),
+    ],
+)
+def test_a_failure_is_known_by_its_exception(stderr: str, expected: Failure | None) -> None:
+    """Only what another attempt may not meet again is worth another attempt."""
+    assert failure(stderr) is expected
+
+
+def test_a_failed_run_names_the_migration_and_what_came_before() -> None:
+    """Which one failed, what was applied before it, and what to do."""
+    run = report(Result.FAILED, SECOND, applied=(Applied(FIRST, 101.0, 1.0),))
+    first, last = lines(run, NODES)
+    assert first == (
+        "the command failed with 1 after 1 migration, the last shop.0001_first, at shop.0002_index"
+    )
+    assert last.startswith("next: it is not atomic, so a part of it may be left")
+
+
+@pytest.mark.parametrize(
+    ("run", "begins"),
+    [
+        (report(Result.FAILED, FIRST), "it is atomic, so nothing of it is left"),
+        (report(Result.FAILED), "every migration is applied"),
+        (report(Result.FAILED, verdict=None), "the database could not be read"),
+        (report(Result.FAILED, FIRST, pooled=True), "the command reaches the database through"),
+        (
+            report(verdict=Verdict(outcome=Outcome.INCONSISTENT, inconsistent=((SECOND, FIRST),))),
+            "the history is inconsistent",
+        ),
+    ],
+)
+def test_every_failure_says_how_to_go_on(run: Report, begins: str) -> None:
+    """What is left depends on whether the migration was atomic, and on what can be seen."""
+    assert advice(run, NODES).startswith(begins)
+
+
+@pytest.mark.parametrize("result", Result)
+def test_every_result_has_a_line(result: Result) -> None:
+    """A person reads what happened in the first words."""
+    told = lines(report(result, FIRST, failure=Failure.LOCK), NODES)
+    assert told[0]
+    assert (len(told) == 1) is (result in {Result.NOTHING_TO_DO, Result.APPLIED})
+
+
+def test_the_document_is_for_scripts() -> None:
+    """Times in RFC 3339, durations in seconds, and what failed as an object."""
+    run = report(Result.FAILED, FIRST, applied=(Applied(SECOND, 101.0), Applied(FIRST, 102.0, 1.0)))
+    told = document(run, NODES)
+    assert told["seconds"] == 10.0
+    assert told["began"] == "1970-01-01T00:01:40.000Z"
+    assert [applied["seconds"] for applied in told["applied"]] == [None, 1.0]
+    assert told["failed"]["migration"] == FIRST
+    assert told["failed"]["atomic"] is True
+
+
+def test_a_good_run_has_no_failure() -> None:
+    """Nothing failed, so there is nothing to explain; an unread database has no pending list."""
+    assert document(report(Result.APPLIED), NODES)["failed"] is None
+    unread = document(report(Result.FAILED, verdict=None), NODES)
+    assert unread["pending"] is None
+    assert unread["failed"]["atomic"] is None
