@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help demo test lint types contracts unit integration docs lock clean equivalence equivalence-real faults fuzz soak
+.PHONY: help demo test lint types contracts unit integration docs lock clean equivalence equivalence-real rollback-real race faults fuzz soak
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -15,11 +15,12 @@ demo: $(STAMPS)/installed ## bake, watch, migrate and roll back, on a real Postg
 	@PYTHONPATH=tests $(BIN)/python compose/demo.py $(ARGS)
 
 test: lint types contracts $(STAMPS)/installed ## everything that must pass
-	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/real tests/integration $(ARGS)
+	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/real tests/integration tests/race $(ARGS)
 
 lint: $(STAMPS)/environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/shellcheck compose/app/entrypoint.sh .ci/run
 
 types: $(STAMPS)/environment
 	$(BIN)/mypy
@@ -81,6 +82,12 @@ equivalence: $(STAMPS)/installed ## 20,000 generated cases on each supported Dja
 
 equivalence-real: $(STAMPS)/installed ## large public Django projects, migrated for real and stopped along the way
 	PYTHONPATH=tests $(BIN)/python tests/real/run.py $(ARGS)
+
+rollback-real: $(STAMPS)/installed ## a large public project to its next release and back, by diff --rollback
+	PYTHONPATH=tests $(BIN)/python tests/real/rollback.py $(ARGS)
+
+race: $(STAMPS)/installed ## twenty replicas that all apply migrations at once
+	PYTHONPATH=tests $(BIN)/python tests/race/run.py $(ARGS)
 
 faults: $(STAMPS)/installed ## every fault in every state of the gate, as a table
 	PYTHONPATH=tests $(BIN)/python tests/integration/faults/matrix.py $(ARGS)

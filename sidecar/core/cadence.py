@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.states import Gate, Phase
+from sidecar.core.states import Gate, Phase, Reason
 
 EAGER: Final = 0.25
 PATIENT: Final = 2.0
@@ -54,6 +54,8 @@ def advance(  # noqa: PLR0913 - the rhythm follows all of these
         return Cadence(progress_at, pause, min(cadence.failures + 1, 32))
     quiet = at - progress_at
     patience = IDLE if quiet > IDLE_AFTER and not running else PATIENT
+    if gate.reason is Reason.MIGRATE_RUNNING and quiet <= IDLE_AFTER:
+        patience = EAGER  # All rows are there, and what comes after them is mostly short.
     return Cadence(progress_at, _pause(cadence, gate, quiet, patience, steady))
 
 

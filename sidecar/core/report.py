@@ -60,6 +60,13 @@ NOT_ATOMIC: Final = (
 )
 
 
+HALF_RECORDED: Final = (
+    "what it makes is there already. Either another migrate still runs, or a crash came between "
+    "its commit and that of the row which records it: compare the schema with its operations, and "
+    "if all is there"
+)
+
+
 def advice(report: Report, nodes: Mapping[Key, Node]) -> str:
     """Return how to go on after this run, on one line."""
     verdict, stopped = report.verdict, report.stopped_at
@@ -74,6 +81,8 @@ def advice(report: Report, nodes: Mapping[Key, Node]) -> str:
         return "the history is inconsistent: see sidecar check"
     if stopped is None:
         return "every migration is applied: what failed came after the last one (post_migrate)"
+    if report.failure is Failure.RACE:
+        return f"{HALF_RECORDED}: manage.py migrate --fake {stopped.replace('.', ' ', 1)}"
     return ATOMIC if nodes[stopped].atomic else NOT_ATOMIC
 
 

@@ -73,3 +73,23 @@ def test_jitter_only_shortens() -> None:
     """By at most a fifth, so that no promise is overrun."""
     assert jittered(10.0, 0.0) == 10.0
     assert jittered(10.0, 0.999999) > 8.0
+
+
+def test_a_run_keeps_a_shut_gate_patient_however_long_it_takes() -> None:
+    """A migration of ten minutes may end at any moment, and traffic waits for it."""
+    slow = Cadence(progress_at=0.0, pause=2.0)
+    running = advance(
+        slow, WAITING, at=600.0, failed=False, progressed=False, running=True, steady=30.0
+    )
+    assert running.pause == 2.0
+
+
+def test_the_end_of_a_run_is_looked_for_eagerly() -> None:
+    """When all rows are there, only the handlers after the last one are waited for."""
+    gate = Gate(since=0.0, phase=Phase.WAITING, reason=Reason.MIGRATE_RUNNING)
+    slow = Cadence(progress_at=0.0, pause=2.0)
+    pauses = [
+        advance(slow, gate, at=at, failed=False, progressed=False, running=True, steady=30.0).pause
+        for at in (10.0, 90.0)
+    ]
+    assert pauses == [0.25, 2.0]

@@ -50,6 +50,7 @@ def test_a_failed_run_names_the_migration_and_what_came_before() -> None:
     [
         (report(Result.FAILED, FIRST), "it is atomic, so nothing of it is left"),
         (report(Result.FAILED), "every migration is applied"),
+        (report(Result.FAILED, FIRST, failure=Failure.RACE), "what it makes is there already"),
         (report(Result.FAILED, verdict=None), "the database could not be read"),
         (report(Result.FAILED, FIRST, pooled=True), "the command reaches the database through"),
         (

@@ -1,0 +1,168 @@
+"""`sidecar migrate`: what it runs, what it checks, what it reports."""
+
+from pathlib import Path
+
+import pytest
+
+from support.database import Database
+from support.release import Release, json_of, sql
+
+MIGRATE = ("sidecar", "migrate", "--json=-", "--")
+DJANGO = ("python", "manage.py", "migrate", "--noinput", "--verbosity=0")
+NO_OP = ("python", "-c", "pass")
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    """A copy of the example project, baked."""
+    made = Release(tmp_path)
+    made.bake()
+    return made
+
+
+def test_applies_what_is_pending_and_says_how_long_each_took(
+    database: Database, release: Release
+) -> None:
+    """The report has every migration in order, the slow one with its own time."""
+    ended = release.run(*MIGRATE, *DJANGO, url=database.migrator, EXAMPLE_SLOW_SECONDS="1")
+    report = json_of(ended)
+    assert (ended.returncode, report["result"], report["pending"]) == (0, "applied", [])
+    seconds = {applied["migration"]: applied["seconds"] for applied in report["applied"]}
+    assert len(seconds) == 50
+    assert 1.0 <= seconds["orders.0011_fill_order_totals"] < 1.2
+    assert report["schema"] == "public"
+    assert "applied orders.0012_order_archived in " in ended.stderr
+
+
+def test_starts_no_django_when_nothing_is_pending(migrated: Database, release: Release) -> None:
+    """Every replica may run it at start: with nothing to do the command is not even looked for."""
+    ended = release.run(*MIGRATE, "no-such-command", url=migrated.migrator)
+    assert (ended.returncode, json_of(ended)["result"]) == (0, "nothing_to_do")
+    assert "nothing to do: every migration is applied" in ended.stderr
+
+
+def test_runs_the_command_for_an_unrecorded_squash(migrated: Database, release: Release) -> None:
+    """Nothing is pending, but only migrate writes the row that the next release needs."""
+    squash = "0001_squashed_0005_product_name_index"
+    migrated.execute(f"DELETE FROM django_migrations WHERE name = '{squash}'")
+    ended = release.run(*MIGRATE, *DJANGO, url=migrated.migrator)
+    assert json_of(ended)["result"] == "applied"
+    assert migrated.execute(f"SELECT 1 FROM django_migrations WHERE name = '{squash}'")
+
+
+def test_fails_when_the_command_did_nothing(database: Database, release: Release) -> None:
+    """A command that ends with 0 while migrations are pending has not migrated."""
+    ended = release.run(*MIGRATE, *NO_OP, url=database.migrator)
+    report = json_of(ended)
+    assert (ended.returncode, report["result"]) == (10, "incomplete")
+    assert report["failed"]["migration"] == "contenttypes.0001_initial"
+
+
+def test_optional_migrations_may_stay_behind(migrated: Database, release: Release) -> None:
+    """What need not precede traffic is run, and is not missed when it fails to appear."""
+    release.add("0013_later", sql("SELECT 1"))
+    release.bake()
+    flags = ("--optional=orders.0013_*",)
+    ended = release.run("sidecar", "migrate", *flags, "--", *NO_OP, url=migrated.migrator)
+    assert ended.returncode == 0
+    assert "1 pending" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("atomic", "advice"),
+    [(True, "it is atomic, so nothing of it is left"), (False, "it is not atomic, so a part")],
+)
+def test_a_failed_migration_is_named(
+    migrated: Database, release: Release, *, atomic: bool, advice: str
+) -> None:
+    """The command's own code; what was applied before, what failed, and how to go on."""
+    release.add("0013_good", sql("SELECT 1"))
+    bad = release.add("0014_bad", sql("SELECT 1/0"), atomic=atomic)
+    release.bake()
+    ended = release.run(*MIGRATE, *DJANGO, url=migrated.migrator)
+    report = json_of(ended)
+    assert (ended.returncode, report["result"], report["attempts"]) == (1, "failed", 1)
+    assert [applied["migration"] for applied in report["applied"]] == ["orders.0013_good"]
+    assert report["failed"]["migration"] == bad
+    assert report["failed"]["atomic"] is atomic
+    assert "division by zero" in ended.stderr
+    told = ended.stderr.splitlines()
+    assert told[-2].endswith(
+        "error the command failed with 1 after 1 migration, the last orders.0013_good, "
+        "at orders.0014_bad"
+    )
+    assert f"next: {advice}" in told[-1]
+
+
+def test_the_environment_tells_the_command_its_limits(database: Database, release: Release) -> None:
+    """Limits reach the command as PGOPTIONS, beside what the environment already said."""
+    show = "import os; print(os.environ['PGOPTIONS'] + ';' + os.environ['PGAPPNAME'])"
+    ended = release.run(
+        *("sidecar", "migrate", "--lock-timeout-per-statement=2s", "--statement-timeout=1m"),
+        *("--", "python", "-c", show),
+        url=database.migrator,
+        PGOPTIONS="-c work_mem=8MB",
+    )
+    options, name = ended.stdout.strip().split(";")
+    assert options == (
+        "-c work_mem=8MB -c client_connection_check_interval=1s "
+        "-c lock_timeout=2000 -c statement_timeout=60000"
+    )
+    assert name.startswith("migration-sidecar/migrate ")
+
+
+def test_limits_can_be_kept_from_the_command(database: Database, release: Release) -> None:
+    """Where a pooler between the command and the server refuses them."""
+    show = "import os; print(os.environ.get('PGOPTIONS'))"
+    ended = release.run(
+        "sidecar", "migrate", "--pgoptions=off", "--", "python", "-c", show, url=database.migrator
+    )
+    assert ended.stdout.strip() == "None"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--", "no-such-command"), 127, "no-such-command: command not found"),
+        (("--", "."), 126, ".: Permission denied"),
+        (("--retries=many",), 64, "--retries"),
+        (("--on-lost-turn=panic",), 64, "--on-lost-turn"),
+        (("--manifest=gone.json",), 65, "gone.json: no manifest there"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    database: Database, release: Release, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    """One line, and the exit code of the design."""
+    ended = release.run("sidecar", "migrate", *arguments, url=database.migrator)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
+    assert told in ended.stderr.splitlines()[-1]
+
+
+def test_a_refused_password_ends_it_at_once(database: Database, release: Release) -> None:
+    """Waiting mends no password, and none is repeated."""
+    url = database.server.url(database.name, password="canary")  # noqa: S106
+    ended = release.run("sidecar", "migrate", "--", *DJANGO, url=url)
+    assert ended.returncode == 20
+    assert "canary" not in ended.stderr
+
+
+def test_waits_for_a_database_that_starts_later(database: Database, release: Release) -> None:
+    """In compose the database and the job start together."""
+    url = database.migrator.replace(f":{database.server.port}/", ":1/")
+    flags = ("--lock-timeout=1s",)
+    ended = release.run("sidecar", "migrate", *flags, "--", *DJANGO, url=url)
+    assert ended.returncode == 124
+    assert "waiting for the database" in ended.stderr
+
+
+def test_imports_little_when_nothing_is_pending(migrated: Database, release: Release) -> None:
+    """Nothing that it imports is Django, or serves HTTP, or draws."""
+    code = (
+        "import sys; sys.argv = ['sidecar', 'migrate']\n"
+        "from sidecar.cli import main; code = main()\n"
+        "print({'django', 'aiohttp', 'tqdm', 'prometheus_client'} & set(sys.modules))\n"
+        "sys.exit(code)"
+    )
+    ended = release.run("python", "-c", code, url=migrated.migrator)
+    assert (ended.returncode, ended.stdout) == (0, "set()\n")

@@ -1,0 +1,194 @@
+"""A run of migrate as others see it: sidecars, Prometheus, a Pushgateway."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.database import READER, Database
+from support.needs import missing
+from support.postgres import free_port
+from support.process import Sidecar, ask, until
+from support.release import Release, sql
+
+MIGRATE = ("sidecar", "migrate")
+DJANGO = ("--", "python", "manage.py", "migrate", "--noinput", "--verbosity=0")
+ALTER = sql("ALTER TABLE orders_order ADD COLUMN extra int")
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    """A release whose one migration alters a table."""
+    made = Release(tmp_path)
+    made.add("0013_alter", ALTER)
+    made.bake()
+    return made
+
+
+@contextmanager
+def blocked(
+    release: Release, database: Database, **variables: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """Migrate while a reader's open transaction holds the table."""
+    with database.server.connect(database.name) as reader:
+        reader.execute("SET application_name = 'nightly report'")
+        reader.execute("BEGIN; SELECT count(*) FROM orders_order")
+        started = release.start(*MIGRATE, *DJANGO, url=database.migrator, **variables)
+        yield started
+    _, told = started.communicate(timeout=60)
+    assert started.returncode == 0, told
+
+
+def test_every_sidecar_says_what_blocks_a_run(migrated: Database, release: Release) -> None:
+    """The read-only role sees who blocks it and since when the run waits; no more than that."""
+    manifest = release.bake()
+    with Sidecar(manifest, url=migrated.reader) as sidecar, blocked(release, migrated):
+        run: dict[str, object] = {}
+
+        def is_blocked() -> bool:
+            run.update(sidecar.status()["targets"][0]["migrate"] or {})
+            return bool(run.get("blocked_since"))
+
+        until(is_blocked, "the sidecar sees that the run is blocked")
+        (blocker,) = run["blockers"]  # type: ignore[misc]
+        assert blocker["application"] == "nightly report"
+        assert (blocker["state"], blocker["since"]) == (None, None)
+        _, verbose = sidecar.get("/readyz?verbose")
+        assert ", blocked since " in verbose
+        assert f"by pid {blocker['pid']} (nightly report)" in verbose
+        assert "next: end what blocks the running migrate" in verbose
+
+
+def test_pg_monitor_tells_state_and_age_of_the_blocker(
+    migrated: Database, release: Release
+) -> None:
+    """With the role that PostgreSQL has for monitoring, the guilty transaction is all there."""
+    migrated.execute(f"GRANT pg_monitor TO {READER}")
+    try:
+        with Sidecar(release.bake(), url=migrated.reader) as sidecar, blocked(release, migrated):
+            until(
+                lambda: (
+                    "(nightly report, idle in transaction since "
+                    in sidecar.get("/readyz?verbose")[1]
+                ),
+                "the sidecar tells the state and the age of the blocker",
+            )
+    finally:
+        migrated.execute(f"REVOKE pg_monitor FROM {READER}")
+
+
+def test_the_runner_says_what_blocks_it(migrated: Database, release: Release) -> None:
+    """Whoever reads the job's log learns why nothing moves."""
+    with migrated.server.connect(migrated.name) as reader:
+        reader.execute("SET application_name = 'nightly report'")
+        reader.execute("BEGIN; SELECT count(*) FROM orders_order")
+        started = release.start(*MIGRATE, *DJANGO, url=migrated.migrator)
+        until(lambda: bool(migrated.execute("SELECT 1 FROM pg_locks WHERE NOT granted")), "blocked")
+        assert started.stderr is not None
+        lines = iter(started.stderr.readline, "")
+        assert any("migrate is blocked: " in line and "nightly report" in line for line in lines)
+        reader.execute("COMMIT")
+    started.communicate(timeout=60)
+
+
+def test_the_gate_opens_after_the_last_handler(database: Database, release: Release) -> None:
+    """The last row is not the end: post_migrate handlers come after it, and are waited for."""
+    manifest = release.bake()
+    with Sidecar(manifest, url=database.reader) as sidecar:
+        started = release.start(
+            *MIGRATE, *DJANGO, url=database.migrator, EXAMPLE_HANDLER_SECONDS="2"
+        )
+        until(
+            lambda: sidecar.get("/readyz")[1].strip() == "migrate_running", "the handlers are seen"
+        )
+        assert not database.execute("SELECT to_regclass('handled')::text")[0][0]
+        until(sidecar.ready, "the gate opens")
+        assert database.execute("SELECT count(*) FROM handled") == [(1,)]
+        started.communicate(timeout=20)
+        assert started.returncode == 0
+        target = sidecar.status()["targets"][0]
+    assert target["migrate"] is None
+    assert target["batch"]["migrations"] >= 45
+    assert target["batch"]["ended"] is not None
+
+
+def test_a_slow_migration_shows_up_with_its_time(database: Database, release: Release) -> None:
+    """Seen from a sidecar that only reads rows, within a fifth of the truth."""
+    with Sidecar(release.bake(), url=database.reader) as sidecar:
+        release.run(
+            "python", "manage.py", "migrate", url=database.migrator, EXAMPLE_SLOW_SECONDS="2"
+        )
+        until(sidecar.ready, "the gate opens")
+        timeline = sidecar.status()["targets"][0]["timeline"]
+    seconds = {applied["migration"]: applied["seconds"] for applied in timeline}
+    assert 2.0 <= seconds["orders.0011_fill_order_totals"] < 2.4
+
+
+def test_a_run_leaves_metrics_in_a_textfile(
+    migrated: Database, release: Release, tmp_path: Path
+) -> None:
+    """It is what promtool accepts; a run that had nothing to do writes none."""
+    if shutil.which("promtool") is None:
+        missing("promtool (Debian package prometheus)")
+    file = tmp_path / "migrate.prom"
+    release.run(*MIGRATE, f"--textfile={file}", *DJANGO, url=migrated.migrator)
+    text = file.read_text()
+    assert 'django_schema_migrate_last_run_success{database="default"} 1.0' in text
+    assert 'django_schema_migrate_last_run_applied{database="default"} 1.0' in text
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], check=False, input=text, capture_output=True, text=True
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+    file.unlink()
+    release.run(*MIGRATE, f"--textfile={file}", *DJANGO, url=migrated.migrator)
+    assert not file.exists()
+
+
+@contextmanager
+def pushgateway() -> Iterator[str]:
+    """A real Pushgateway; its URL."""
+    program = shutil.which("prometheus-pushgateway")
+    if program is None:
+        missing("prometheus-pushgateway (Debian package)")
+    port = free_port()
+    with subprocess.Popen(
+        [program, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL
+    ) as process:
+        url = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
+            try:
+                return ask(f"{url}/-/ready")[0] == 200
+            except OSError:
+                return False
+
+        until(answers, "the Pushgateway answers")
+        yield url
+        process.kill()
+
+
+def test_a_failed_run_is_pushed(migrated: Database, release: Release) -> None:
+    """A Pushgateway keeps what a job that has ended can no longer be asked for."""
+    release.add("0014_bad", sql("SELECT 1/0"))
+    release.bake()
+    with pushgateway() as url:
+        flags = (f"--pushgateway={url}", "--pushgateway-job=shop")
+        ended = release.run(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
+        _, metrics = ask(f"{url}/metrics")
+    assert ended.returncode == 1
+    name = "django_schema_migrate_last_run_success"
+    assert f'{name}{{database="default",instance="",job="shop"}} 0' in metrics
+    assert 'job="shop"} 1' in metrics
+
+
+def test_a_pushgateway_that_is_down_changes_nothing(migrated: Database, release: Release) -> None:
+    """The run is what counts; a warning without the address, which may hold a password."""
+    flags = ("--pushgateway=http://user:canary@127.0.0.1:1", "--textfile=/nowhere/x.prom")
+    ended = release.run(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
+    assert ended.returncode == 0
+    assert "warning no metrics were pushed: " in ended.stderr
+    assert "warning no metrics were written to /nowhere/x.prom: " in ended.stderr
+    assert "canary" not in ended.stderr

@@ -1,0 +1,220 @@
+"""The turn: one process at a time, and nothing left behind by one that dies."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.database import Database
+from support.pgbouncer import PgBouncer
+from support.process import until
+from support.release import Release, json_of, sql
+
+MIGRATE = ("sidecar", "migrate", "--json=-")
+DJANGO = ("--", "python", "manage.py", "migrate", "--noinput", "--verbosity=0")
+SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'migration-sidecar/{}%'"
+LOCKS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    """A copy of the example project with one migration that sleeps for a minute."""
+    made = Release(tmp_path)
+    made.add("0013_long", sql("SELECT pg_sleep(60)"))
+    made.bake()
+    return made
+
+
+def sessions(database: Database, what: str) -> list[tuple[object, ...]]:
+    """Return the sessions with the turn, in the queue, or of the command (migrate)."""
+    return database.execute(SESSIONS.format(what) + f" AND datname = '{database.name}'")
+
+
+@contextmanager
+def migrating(
+    release: Release, database: Database, *flags: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """Run until the long migration is under way."""
+    started = release.start(*MIGRATE, *flags, *DJANGO, url=database.migrator)
+    try:
+        until(lambda: bool(busy(database)), "the long migration runs")
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+def busy(database: Database) -> list[tuple[object, ...]]:
+    return database.execute(
+        f"SELECT pid FROM pg_stat_activity WHERE query ~ 'pg_sleep.60' AND state = 'active'"
+        f" AND datname = '{database.name}' AND pid <> pg_backend_pid()"
+    )
+
+
+def test_the_second_waits_without_a_snapshot(migrated: Database, release: Release) -> None:
+    """It asks again and again; waiting inside the lock would hold up CREATE INDEX CONCURRENTLY."""
+    with migrating(release, migrated):
+        second = release.start(*MIGRATE, "--lock-timeout=3s", *DJANGO, url=migrated.migrator)
+        until(lambda: bool(sessions(migrated, "queue")), "the second has a place in the queue")
+        time.sleep(0.3)
+        waiting = migrated.execute(
+            "SELECT state, backend_xmin FROM pg_stat_activity"
+            f" WHERE application_name LIKE 'migration-sidecar/queue%'"
+            f" AND datname = '{migrated.name}'"
+        )
+        assert waiting == [("idle", None)]
+        _, told = second.communicate(timeout=20)
+        assert second.returncode == 124
+        assert "waiting for another run of migrate: 45 of 46 applied" in told
+        assert "sidecar: no turn within 3 s" in told
+
+
+def test_killed_it_leaves_neither_a_lock_nor_a_command(
+    migrated: Database, release: Release
+) -> None:
+    """SIGKILL takes the command along and its statement too, and the next one has its turn."""
+    with migrating(release, migrated) as first:
+        children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+        first.kill()
+        first.wait()
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "it dies", 5)
+        until(lambda: not migrated.execute(LOCKS), "the lock is free", 5)
+        until(lambda: not busy(migrated), "no statement runs on", 10)
+    long = release.folder / "orders" / "migrations" / "0013_long.py"
+    long.write_text(long.read_text().replace("pg_sleep(60)", "1"))
+    ended = release.run(*MIGRATE, *DJANGO, url=migrated.migrator)
+    assert json_of(ended)["result"] == "applied", ended.stderr
+
+
+def test_waits_for_the_sessions_of_a_dead_run(migrated: Database, release: Release) -> None:
+    """A command that outlived its runner may still migrate; two at a time is what this prevents."""
+    (schema,) = migrated.execute("SELECT 'public'::regnamespace::oid::text")[0]
+    with migrated.server.connect(migrated.name) as orphan:
+        orphan.execute(f"SET application_name = 'migration-sidecar/migrate {schema}'")
+        started = release.start(
+            *MIGRATE, "--lock-timeout=2s", "--", "python", "-c", "pass", url=migrated.migrator
+        )
+        _, told = started.communicate(timeout=20)
+    assert "waiting for 1 session(s) of a run that has died" in told
+    assert started.returncode == 124
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
+def test_signals_reach_the_command(
+    migrated: Database, release: Release, number: signal.Signals, code: int
+) -> None:
+    """Whatever the command makes of a signal becomes the exit code, and nothing runs on."""
+    with migrating(release, migrated) as first:
+        first.send_signal(number)
+        out, err = first.communicate(timeout=20)
+        assert first.returncode == code or first.returncode == 128 + number
+        assert '"result": "interrupted"' in out
+        until(lambda: not busy(migrated), "no statement runs on", 10)
+        assert "Traceback" not in err or number is signal.SIGINT
+
+
+def test_a_signal_while_waiting_ends_it(migrated: Database, release: Release) -> None:
+    """Nothing runs yet, so there is nobody to pass it on to."""
+    with migrating(release, migrated):
+        second = release.start(*MIGRATE, *DJANGO, url=migrated.migrator)
+        until(lambda: bool(sessions(migrated, "queue")), "the second has a place in the queue")
+        second.terminate()
+        _, told = second.communicate(timeout=20)
+        assert second.returncode == 143
+        assert told.endswith("sidecar: interrupted\n")
+
+
+def test_a_lost_turn_stops_the_command(migrated: Database, release: Release) -> None:
+    """Without the lock somebody else may begin; so what runs must end first, and is tried again."""
+    with migrating(release, migrated, "--retries=0") as first:
+        migrated.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        )
+        out, told = first.communicate(timeout=30)
+        assert first.returncode == 143
+        assert '"result": "lost_turn"' in out
+        assert "error the turn is lost: " in told
+        until(lambda: not busy(migrated), "no statement runs on", 10)
+
+
+def test_a_lost_turn_may_be_ignored(migrated: Database, release: Release) -> None:
+    """`on_lost_turn=continue` is for migrations that must not be stopped, come what may."""
+    with migrating(release, migrated, "--on-lost-turn=continue") as first:
+        migrated.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        )
+        time.sleep(2.5)
+        assert first.poll() is None
+        assert busy(migrated)
+
+
+def test_gives_up_its_place_in_the_lock_queue_and_tries_again(
+    migrated: Database, tmp_path: Path
+) -> None:
+    """With a lock timeout a long transaction stops the migration and not the application."""
+    release = Release(tmp_path)
+    release.add("0013_alter", sql("ALTER TABLE orders_order ADD COLUMN extra int"))
+    release.bake()
+    flags = ("--lock-timeout-per-statement=300ms", "--retries=5")
+    with migrated.server.connect(migrated.name) as reader:
+        reader.execute("BEGIN; SELECT count(*) FROM orders_order")
+        started = release.start(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
+        seen = b""
+        assert started.stderr is not None
+        while b"again in" not in seen:
+            seen += os.read(started.stderr.fileno(), 65536)
+        reader.execute("COMMIT")
+    out, _ = started.communicate(timeout=60)
+    ended = subprocess.CompletedProcess((), started.returncode, out, "")
+    report = json_of(ended)
+    assert b"attempt 1 failed: a lock was not to be had in time" in seen
+    assert (started.returncode, report["result"]) == (0, "applied")
+    assert report["attempts"] >= 2
+
+
+def test_a_migration_that_is_not_atomic_is_not_tried_again(
+    migrated: Database, tmp_path: Path
+) -> None:
+    """A part of it may be left, and only a person can tell."""
+    release = Release(tmp_path)
+    alter = sql("ALTER TABLE orders_order ADD COLUMN extra int")
+    release.add("0013_alter", alter, atomic=False)
+    release.bake()
+    with migrated.server.connect(migrated.name) as reader:
+        reader.execute("BEGIN; SELECT count(*) FROM orders_order")
+        ended = release.run(
+            *MIGRATE, "--lock-timeout-per-statement=300ms", *DJANGO, url=migrated.migrator
+        )
+    report = json_of(ended)
+    assert (ended.returncode, report["result"], report["attempts"]) == (1, "failed", 1)
+    assert report["failed"]["why"] == "a lock was not to be had in time"
+
+
+def test_a_pooler_of_transactions_is_refused(
+    migrated: Database, release: Release, tmp_path: Path
+) -> None:
+    """There a session's lock would be held by whoever gets the backend next."""
+    with PgBouncer(migrated.server, tmp_path, pool_mode="transaction") as bouncer:
+        url = bouncer.url(migrated.name, "shop_migrate")
+        ended = release.run(*MIGRATE, *DJANGO, url=url)
+    assert ended.returncode == 64
+    assert re.search("goes through a pooler that pools transactions", ended.stderr)
+    assert not migrated.execute(LOCKS)
+
+
+def test_a_pooler_of_sessions_keeps_the_turn(migrated: Database, tmp_path: Path) -> None:
+    """One backend for as long as the connection lives is as good as the server's own."""
+    release = Release(tmp_path)
+    release.add("0013_quick", sql("SELECT pg_sleep(3)"))
+    release.bake()
+    with PgBouncer(
+        migrated.server, tmp_path, pool_mode="session", default_pool_size="6"
+    ) as bouncer:
+        ended = release.run(*MIGRATE, *DJANGO, url=bouncer.url(migrated.name, "shop_migrate"))
+    assert json_of(ended)["result"] == "applied", ended.stderr

@@ -1,0 +1,1 @@
+"""Replicas that all apply migrations at once."""
