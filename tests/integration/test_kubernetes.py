@@ -67,8 +67,8 @@ def test_a_pod_takes_traffic_once_the_job_has_migrated(
 
             migrating = start(job, manifest, DATABASE_URL=database.migrator)
             assert migrating.wait(60) == 0
-            until(lambda: passes(sidecar, one, "readinessProbe"), "traffic may arrive", within=5)
-            until(lambda: api.condition(KIND)["status"] == "True", "the pod is ready", within=5)
+            until(lambda: passes(sidecar, one, "readinessProbe"), "traffic may arrive", within=10)
+            until(lambda: api.condition(KIND)["status"] == "True", "the pod is ready", within=10)
             assert "startupProbe" not in one or passes(sidecar, one, "startupProbe")
 
             took = until(lambda: sidecar.stop() == 0, "it ends")

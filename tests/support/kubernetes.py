@@ -1,20 +1,21 @@
 """An HTTPS server that behaves like the Kubernetes API server, as far as one pod's status goes."""
 
 import asyncio
-import copy
 import json
 import re
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 import trustme
 from aiohttp import web
+
+from support.kustomize import KUBECTL
 
 MERGE = "application/strategic-merge-patch+json"
 PATH = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<name>[^/]+)/status")
@@ -144,20 +145,21 @@ class ApiServer:
             return 404, f'pods "{found["name"]}" not found', {}
         if request.method == "PATCH" and request.content_type != MERGE:
             return 415, "the body of the request was in an unknown format", {}
-        if request.method == "PATCH" and not self._merge(json.loads(body)):
+        if request.method == "PATCH" and not self._merge(body):
             return 409, "Precondition failed: UID in precondition", {}
         return 200, "", {}
 
-    def _merge(self, patch: dict[str, Any]) -> bool:
-        """Merge as the API server does: conditions by type, fields of one by name."""
-        if patch.get("metadata", {}).get("uid", "") not in {"", self.pod["metadata"]["uid"]}:
+    def _merge(self, patch: bytes) -> bool:
+        """Merge with the API server's own code, as far as kubectl has it; fail for another uid."""
+        if json.loads(patch).get("metadata", {}).get("uid") not in {
+            None,
+            self.pod["metadata"]["uid"],
+        }:
             return False
-        pod = copy.deepcopy(self.pod)
-        conditions = pod["status"]["conditions"]
-        for change in patch["status"]["conditions"]:
-            if "lastTransitionTime" in change:
-                datetime.strptime(change["lastTransitionTime"], "%Y-%m-%dT%H:%M:%S%z")
-            known = [one for one in conditions if one["type"] == change["type"]]
-            known[0].update(change) if known else conditions.append(change)
-        self.pod = pod
+        merge = ("patch", "--local", "--type=strategic", "--output=json", "--filename=-")
+        merged = subprocess.run(
+            [KUBECTL, *merge, "--patch", patch.decode()],
+            check=True, input=json.dumps(self.pod).encode(), capture_output=True,
+        )  # fmt: skip
+        self.pod = json.loads(merged.stdout)
         return True

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from sidecar.core.snapshot import Identity, Snapshot, Target
 from sidecar.core.states import Drain, Event, Look, Policy, Reason
 from sidecar.errors import KubernetesError
 from sidecar.outlets.pod import Pace, PodCondition, told
-from sidecar.outlets.pod_api import Condition
+from sidecar.outlets.pod_api import Condition, in_cluster
 from sidecar.parsing import condition_type
 
 KIND = "migration-sidecar/schema-current"
@@ -151,6 +152,18 @@ async def test_the_pause_grows_and_respects_the_server() -> None:
     assert [condition._failed("x", None) for _ in range(6)] == [0.5, 1, 2, 4, 4, 4]
     assert condition._failed("x", 7.0) == 7
     assert condition._failed("x", 3600.0) == 8, "but not for hours"
+
+
+def test_who_the_pod_is_can_be_read_off_its_surroundings(tmp_path: Path) -> None:
+    """Without a downward API the host's name and the account's namespace have to do."""
+    (tmp_path / "token").write_text("t")
+    (tmp_path / "namespace").write_text("shop\n")
+    surroundings = {"KUBERNETES_SERVICE_HOST": "fd00::1", "HOSTNAME": "shop-x2x"}
+    pod = in_cluster(surroundings, tmp_path)
+    assert pod._url == "https://[fd00::1]:443/api/v1/namespaces/shop/pods/shop-x2x/status"
+    named = {"POD_NAME": "web-0", "POD_NAMESPACE": "prod", "KUBERNETES_SERVICE_PORT": "6443"}
+    pod = in_cluster(surroundings | named, tmp_path)
+    assert pod._url == "https://[fd00::1]:6443/api/v1/namespaces/prod/pods/web-0/status"
 
 
 @pytest.mark.parametrize("text", ["ready", "a.b/Ready_1", "migration-sidecar/schema-current"])

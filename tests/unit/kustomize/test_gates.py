@@ -1,9 +1,11 @@
 """k8s/, rendered by kubectl: who waits how long, who starts first, and who may do what."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
+from sidecar.errors import DatabaseError
 from sidecar.settings import load
 from support.kustomize import (
     K8S,
@@ -46,6 +48,17 @@ def test_waits_fit_each_other(objects: tuple[Object, ...]) -> None:
         for container in pod["spec"].get("initContainers", []):
             if "sidecar" in container["image"]:
                 assert max(jobs) < bound(container) < one["spec"]["progressDeadlineSeconds"]
+
+
+def test_the_job_runs_again_only_where_that_helps() -> None:
+    """After an unreachable database or a kill; what failed for good fails the Job."""
+    job = named(render(K8S / "base"), "Job", "shop-migrate")
+    ignored, failed = job["spec"]["podFailurePolicy"]["rules"]
+    assert (ignored["action"], failed["action"]) == ("Ignore", "FailJob")
+    codes = failed["onExitCodes"]
+    killed = (128 + signal.SIGKILL, 128 + signal.SIGTERM)
+    assert codes["operator"] == "NotIn"
+    assert codes["values"] == [DatabaseError.exit_code, *killed]
 
 
 def test_pods_have_the_time_to_end(objects: tuple[Object, ...]) -> None:
