@@ -1,9 +1,11 @@
 """k8s/, rendered by kubectl: every object is valid, and every pod restricted."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.kustomize import (
     COMBINATIONS,
@@ -55,6 +57,14 @@ def test_what_is_misspelled_is_refused() -> None:
     assert (
         "'sleep' was unexpected" in complaints(named(render(K8S / "base"), "Deployment"), "1.28")[0]
     )
+
+
+def test_the_pod_of_the_front_page_is_valid() -> None:
+    """What the main README tells people to copy is something that Kubernetes takes."""
+    text = (K8S.parent / "README.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(spec:\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}, **yaml.safe_load(block)}
+    assert [complaints(pod, version) for version in VERSIONS] == [[]] * len(VERSIONS)
 
 
 @pytest.mark.parametrize("kubectl", PROGRAMS[1:])
