@@ -71,3 +71,12 @@ class DatabaseTimeout(DatabaseError):
     """The server accepted the question and did not answer it in time."""
 
     reason = "database_timeout"
+
+
+class KubernetesError(SidecarError):
+    """The Kubernetes API cannot be asked, or refuses; `retry_after` is the pause it asks for."""
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        """Take the line for people, and seconds where the server names them."""
+        super().__init__(text)
+        self.retry_after = retry_after

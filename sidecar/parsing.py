@@ -49,6 +49,15 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def condition_type(text: str) -> str:
+    """Return the type of a pod's condition: a qualified name, as Kubernetes has it."""
+    name = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+    label = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+    if re.fullmatch(rf"({label}(\.{label})*/)?{name}", text) is None or text.find("/") > 253:
+        raise ValueError("is no condition type, such as migration-sidecar/schema-current")
+    return text
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """Return a parser that takes one of these words."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sidecar.errors import UsageError
-from sidecar.parsing import count, duration, listed, one_of, positive, switch, whole
+from sidecar.parsing import condition_type, count, duration, listed, one_of, positive, switch, whole
 
 T = TypeVar("T")
 
@@ -113,6 +113,15 @@ class Settings:
     )
     state_file: Path | None = setting(
         "serve", Path, None, "file that remembers an open gate across restarts of the sidecar"
+    )
+    pod_condition: str | None = setting(
+        "serve", condition_type, None, "condition of the own pod to keep (for readinessGates)"
+    )
+    pod_account: Path = setting(
+        "serve",
+        Path,
+        Path("/var/run/secrets/kubernetes.io/serviceaccount"),
+        "folder with the token and the CA that pod_condition needs",
     )
     drain_delay: float = setting(
         "serve", duration, 5.0, "how long to answer 503 before the server closes on SIGTERM"

@@ -6,10 +6,12 @@ Serves /readyz, /startupz, /livez, /metrics and /status. On SIGTERM the gate dra
 
 import asyncio
 import logging
+import os
 import random
 import signal
 import ssl
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
 from functools import partial
 from typing import Final
 
@@ -25,6 +27,8 @@ from sidecar.outlets.listen import Listeners
 from sidecar.outlets.log import ChangeLog
 from sidecar.outlets.memory import Memory
 from sidecar.outlets.metrics import Metrics
+from sidecar.outlets.pod import PodCondition
+from sidecar.outlets.pod_api import in_cluster
 from sidecar.outlets.web import Web
 from sidecar.settings import Settings
 from sidecar.watcher import Watcher
@@ -63,11 +67,12 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
         admits=token.admits if token else None,
     )
     tls = _tls(settings)
+    pod = _pod(settings)
     listeners = [web.announce, metrics.announce, ChangeLog().announce]
-    for listener in [*listeners, *([memory.announce] if memory else [])]:
+    for listener in [*listeners, *(outlet.announce for outlet in (memory, pod) if outlet)]:
         watcher.tell(listener)
     guarded = partial(Guard, lifetime=settings.client_timeout, limit=settings.client_limit)
-    async with Listeners(guarded) as servers:
+    async with Listeners(guarded) as servers, pod or nullcontext():
         apart = bool(settings.details_listen)
         await servers.open(web.probes(details_too=not apart), settings.listen)
         if apart:
@@ -93,6 +98,13 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
     return Certificate(settings.tls_cert, settings.tls_key).context
+
+
+def _pod(settings: Settings) -> PodCondition | None:
+    if settings.pod_condition is None:
+        return None
+    pod = in_cluster(os.environ, settings.pod_account)
+    return PodCondition(settings.pod_condition, pod, chance=random.random)
 
 
 def _on_signal() -> asyncio.Event:
