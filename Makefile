@@ -51,7 +51,7 @@ LOCK := --quiet --upgrade --universal --generate-hashes \
         --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) $(STAMPS) .bake .equivalence .fuzz .real dist build .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(STAMPS) .bake .equivalence .fuzz .real dist build .demo .screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(STAMPS)/environment: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; try make PYTHON=python3.12")'

@@ -1,7 +1,7 @@
 """Watch the schema, and answer readiness probes, scrapes and people.
 
-Serves /readyz, /startupz, /livez, /metrics and /status. On SIGTERM the gate drains first:
-/readyz says 503 at once, and the server closes after drain_delay.
+Serves /readyz, /startupz, /livez, /metrics, /status and, for people, /. On SIGTERM the
+gate drains first: /readyz says 503 at once, and the server closes after drain_delay.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from sidecar.commands.clock import SystemClock
 from sidecar.core import gate
 from sidecar.core.document import status_document
 from sidecar.core.manifest import Manifest
+from sidecar.outlets import page
 from sidecar.outlets.access import Certificate, Token
 from sidecar.outlets.guard import Guard
 from sidecar.outlets.listen import Listeners
@@ -58,12 +59,13 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
     watcher = _watcher(settings, manifest, remembered=remembered)
     metrics = Metrics(__version__)
     token = Token(settings.token_file) if settings.token_file else None
+    front = page.load()
     web = Web(
         watcher.snapshot,
         alive=watcher.alive,
         render_metrics=metrics.render,
         render_status=partial(status_document, nodes=manifest.nodes),
-        details=settings.details,
+        page=(front.body, front.headers) if settings.details else None,
         admits=token.admits if token else None,
     )
     tls = _tls(settings)

@@ -21,6 +21,16 @@ class Step(msgspec.Struct, frozen=True):
     touches_data: bool
     atomic: bool
 
+    @property
+    def risks(self) -> tuple[str, ...]:
+        """What an operator should know before it runs, in a few words each."""
+        known = {
+            "cannot be rolled back": not self.reversible,
+            "changes data, for as long as that takes": self.touches_data,
+            "not atomic: half of it can stay": not self.atomic,
+        }
+        return (*self.breaks, *(text for text, holds in known.items() if holds))
+
 
 class Diff(msgspec.Struct, frozen=True, kw_only=True):
     """What lies between two releases; steps stand in the order in which migrate runs them."""
@@ -63,7 +73,7 @@ def diff(old: Manifest, new: Manifest) -> Diff:
     return Diff(
         old=_name(old),
         new=_name(new),
-        steps=_steps([new.nodes[key] for key in verdict.plan]),
+        steps=steps([new.nodes[key] for key in verdict.plan]),
         refused=tuple(refused),
         edited=tuple(key for key in old.nodes if _edited(old.nodes[key], new.nodes.get(key))),
         renamed=renamed,
@@ -83,7 +93,7 @@ def rows_after(manifest: Manifest) -> list[Key]:
     return list(rows)
 
 
-def _steps(nodes: list[Node]) -> tuple[Step, ...]:
+def steps(nodes: list[Node]) -> tuple[Step, ...]:
     """Return what will run; the code that runs now cannot miss what this deploy itself makes."""
     made = {
         f"{app_of(node.migration)}.{operation.removeprefix('CreateModel ').lower()}"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sidecar.core.batch import Applied, Batch
+from sidecar.core.diff import steps
 from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key, Node
 from sidecar.core.recorded import Run
@@ -87,7 +88,7 @@ def gate_document(snapshot: Snapshot) -> Document:
 
 
 def status_document(snapshot: Snapshot, nodes: Mapping[Key, Node]) -> Document:
-    """Return all that is known, with the operations of what is pending."""
+    """Return all that is known, with operations and risks of what is pending."""
     return {
         **gate_document(snapshot),
         "targets": [_watched(target, nodes) for target in snapshot.targets],
@@ -96,9 +97,11 @@ def status_document(snapshot: Snapshot, nodes: Mapping[Key, Node]) -> Document:
 
 def _watched(target: Target, nodes: Mapping[Key, Node]) -> Document:
     pending = target.verdict.pending if target.verdict is not None else ()
+    ahead = steps([nodes[key] for key in pending])
     return {
         **target_document(target),
-        "operations": {key: nodes[key].operations for key in pending},
+        "operations": {step.migration: step.operations for step in ahead},
+        "risks": {step.migration: step.risks for step in ahead if step.risks},
         "looked_at": timestamp(target.looked_at),
         "succeeded_at": timestamp(target.succeeded_at),
         "progress_at": timestamp(target.progress_at),

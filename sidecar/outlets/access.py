@@ -1,5 +1,6 @@
 """Who may see the details: a bearer token from a file, and TLS from files, both rotated live."""
 
+import base64
 import hmac
 import ssl
 from contextlib import suppress
@@ -18,17 +19,29 @@ class Token:
             raise UsageError(f"token_file {file}: cannot be read, or is empty")
 
     def admits(self, authorization: str) -> bool:
-        """Tell whether an Authorization header carries the token; nobody gets in without one."""
+        """Tell whether an Authorization header carries the token; nobody gets in without one.
+
+        Scripts send it as a bearer token, browsers as the password of whatever user.
+        """
         token = self._read()
         scheme, _, given = authorization.partition(" ")
-        known = bool(token) and scheme.lower() == "bearer"
-        return hmac.compare_digest(given.strip().encode(), token) and known
+        sent = _password(given) if scheme.lower() == "basic" else given.strip().encode()
+        known = bool(token) and scheme.lower() in {"bearer", "basic"}
+        return hmac.compare_digest(sent, token) and known
 
     def _read(self) -> bytes:
         try:
             return self._file.read_bytes().strip()
         except OSError:
             return b""
+
+
+def _password(credentials: str) -> bytes:
+    """Return the password of Basic credentials (RFC 7617); none where they are no such thing."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 class Certificate:

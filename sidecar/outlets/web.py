@@ -5,6 +5,7 @@ a database be asked.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -22,6 +23,10 @@ HEADERS: Final = {"Cache-Control": "no-store", "Server": "migration-sidecar"}
 TEXT: Final = {**HEADERS, "Content-Type": "text/plain; charset=utf-8"}
 HEALTH: Final = {**HEADERS, "Content-Type": "application/health+json"}
 DENIED: Final = {**TEXT, "WWW-Authenticate": 'Bearer realm="migration-sidecar"'}
+# A browser knows no bearer tokens; it asks its user for a password, and then sends that to
+# /status, too. /status itself does not ask, so that no dialogue opens over a page that is read.
+DENIED_BROWSER: Final = {**TEXT, "WWW-Authenticate": 'Basic realm="migration-sidecar"'}
+ASKED_BROWSER: Final = b"the token is needed: as the password, with any user name\n"
 JSON: Final = {**HEADERS, "Content-Type": "application/json"}
 
 Render = Callable[[str], tuple[bytes, str]]
@@ -37,17 +42,17 @@ class Web:
         alive: Callable[[], bool],
         render_metrics: Render,
         render_status: Callable[[Snapshot], object],
-        details: bool,
+        page: tuple[bytes, dict[str, str]] | None,
         admits: Callable[[str], bool] | None = None,
     ) -> None:
         """Take the first snapshot, and what is asked for an answer.
 
-        `details` off leaves only bare probes; `admits`, where given, judges the Authorization
-        header of those who ask for details.
+        `page` is the body and the headers of `/`; without one there are no details either, only
+        bare probes. `admits`, where given, judges the Authorization header of those who ask.
         """
         self._render_metrics = render_metrics
         self._render_status = render_status
-        self._details = details
+        self._page = page
         self._admits = admits
         self._alive = alive
         self.announce(snapshot)
@@ -81,8 +86,9 @@ class Web:
 
     def _add_details(self, app: web.Application) -> None:
         _add(app, "GET", "/metrics", self._metrics)
-        if self._details:
+        if self._page is not None:
             _add(app, "GET", "/status", self._statusz)
+            _add(app, "GET", "/", partial(self._front, *self._page))
 
     async def _livez(self, request: web.Request) -> web.Response:  # noqa: ARG002
         if self._alive():
@@ -101,7 +107,7 @@ class Web:
         return web.Response(status=self._status, body=self._body, headers=TEXT)
 
     def _may_see(self, request: web.Request) -> bool:
-        return self._details and self._admitted(request)
+        return self._page is not None and self._admitted(request)
 
     def _admitted(self, request: web.Request) -> bool:
         return self._admits is None or self._admits(request.headers.get("Authorization", ""))
@@ -129,6 +135,13 @@ class Web:
             return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
         body = msgspec.json.encode(self._render_status(self._snapshot))
         return web.Response(body=body, headers=JSON)
+
+    async def _front(
+        self, body: bytes, headers: dict[str, str], request: web.Request
+    ) -> web.Response:
+        if not self._admitted(request):
+            return web.Response(status=401, body=ASKED_BROWSER, headers=DENIED_BROWSER)
+        return web.Response(body=body, headers=headers)
 
 
 def _add(

@@ -3,6 +3,7 @@
 import json
 import ssl
 import urllib.request
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,12 @@ def test_details_ask_for_the_token_and_probes_do_not(migrated: Database, manifes
     with Sidecar(manifest, f"--token-file={file}", url=migrated.reader) as sidecar:
         until(sidecar.ready, "the gate opens")
         good = {"Authorization": f"Bearer {TOKEN}"}
-        for path in ("/metrics", "/status"):
+        password = f"Basic {b64encode(f'me:{TOKEN}'.encode()).decode()}"
+        for path in ("/metrics", "/status", "/"):
             assert sidecar.get(path, **good)[0] == 200
-            for wrong in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Basic {TOKEN}"}):
-                assert sidecar.get(path, **wrong)[0] == 401
+            assert sidecar.get(path, Authorization=password)[0] == 200
+            for wrong in ("", "Bearer x", f"Basic {TOKEN}", "Basic bWU6", f"Digest {TOKEN}"):
+                assert sidecar.get(path, Authorization=wrong)[0] == 401
         assert sidecar.get("/readyz?verbose") == (200, "schema_current\n")
         assert sidecar.get("/readyz?verbose", **good)[1].startswith("[+]default ok")
         assert json.loads(sidecar.get("/readyz?format=json")[1]) == {"status": "pass"}

@@ -144,11 +144,12 @@ def test_details_can_live_elsewhere_or_be_off(migrated: Database, manifest: Path
         probes, details = sidecar.listening()
         assert ask(details + "/status")[0] == 200
         assert ask(details + "/metrics")[0] == 200
-        assert {ask(probes + path)[0] for path in ("/status", "/metrics")} == {404}
+        assert ask(details + "/")[1].startswith("<!doctype html>")
+        assert {ask(probes + path)[0] for path in ("/", "/status", "/metrics")} == {404}
         assert ask(details + "/readyz")[0] == 404
     with Sidecar(manifest, "--details=off", url=migrated.reader) as sidecar:
         until(sidecar.ready, "the gate opens")
-        assert sidecar.get("/status")[0] == 404
+        assert {sidecar.get(path)[0] for path in ("/status", "/")} == {404}
         assert sidecar.get("/readyz?verbose") == (200, "schema_current\n")
         assert json.loads(sidecar.get("/readyz?format=json")[1]) == {"status": "pass"}
 

@@ -132,6 +132,21 @@ def test_the_status_tells_the_gate_and_the_operations_of_what_is_pending() -> No
     assert status_document(snapshot(DOWN), {})["targets"][0]["operations"] == {}
 
 
+def test_the_status_tells_the_risks_of_what_is_pending() -> None:
+    """What breaks, cannot be undone, changes data or can stay half done is named, in few words."""
+    facts = {"reversible": False, "touches_data": True, "atomic": False}
+    shop = manifest(node("shop.0001"), node("shop.0002", "shop.0001", breaks=["drops x"], **facts))
+    behind = snapshot(seen(of=shop), Look(at=2.0, outcome=Outcome.BEHIND))
+    assert status_document(behind, shop.nodes)["targets"][0]["risks"] == {
+        "shop.0002": (
+            "drops x",
+            "cannot be rolled back",
+            "changes data, for as long as that takes",
+            "not atomic: half of it can stay",
+        )
+    }
+
+
 @pytest.mark.parametrize(
     ("target", "looks", "status", "output"),
     [

@@ -1,0 +1,242 @@
+"""The status page in a real browser, through every state of a gate.
+
+Pictures of each state are left in .screenshots/.
+"""
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from sidecar.outlets import page as shipped
+from support.browser import Visit, chromium
+from support.database import Database
+from support.process import Sidecar, until
+from support.proxy import Mode, Proxy
+
+TOKEN = "s3cret-token"  # noqa: S105 - a test's own
+QUICK = ("--interval=200ms", "--connect-timeout=500ms", "--read-timeout=500ms")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of the page."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """A window of a test's own."""
+    window = Visit(browser)
+    yield window
+    window.context.close()
+
+
+@pytest.fixture
+def away(database: Database) -> Iterator[tuple[Proxy, str]]:
+    """A proxy before the server, and the URL of the database through it."""
+    with Proxy(database.server.port) as proxy:
+        yield proxy, database.reader.replace(f":{database.server.port}/", f":{proxy.port}/")
+
+
+def test_a_gate_lives_its_life_on_one_page(
+    visit: Visit, database: Database, manifest: Path, away: tuple[Proxy, str]
+) -> None:
+    """Waiting, open, holding, closed and draining show without a reload, fit for everybody."""
+    proxy, url = away
+    with Sidecar(manifest, *QUICK, "--drain-delay=60s", url=url) as sidecar:
+        visit.page.goto(sidecar.url)
+        visit.headline("Not ready")
+        told = visit.text()
+        assert "schema_behind: migrations are missing" in told
+        assert "Next: apply the migrations: python manage.py migrate" in told
+        assert "Pending: 45 migrations, in the order in which migrate runs them" in told
+        assert "contenttypes.0001_initial CreateModel ContentType" in told
+        visit.look_at("waiting")
+
+        database.migrate()
+        visit.headline("Ready")
+        assert "schema_current: every required migration is applied" in visit.text()
+        assert "45 of 45 applied" in visit.text()
+        visit.look_at("open")
+
+        proxy.mode = Mode.REFUSE
+        visit.headline("Ready, but held open")
+        assert "held open against database_unreachable" in visit.text()
+        visit.look_at("holding")
+        proxy.mode = Mode.PASS
+        visit.headline("Ready")
+
+        database.migrate("orders", "0010")
+        visit.headline("Not ready any more")
+        told = visit.text()
+        assert "Pending: 2 migrations" in told
+        assert "risk changes data, for as long as that takes" in told
+        assert "risk adds the column orders.order.archived, NOT NULL without" in told
+        visit.look_at("closed")
+
+        sidecar.process.terminate()
+        visit.headline("Going away")
+        visit.look_at("draining")
+    assert visit.complaints == []
+    assert {address.removeprefix(sidecar.url) for address in visit.asked} == {"/", "/status"}
+
+
+def test_before_the_first_look_the_page_says_so(visit: Visit, manifest: Path) -> None:
+    """With a database that never answers the page is there, and says that it is starting."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgres://u:p@127.0.0.1:{silent.getsockname()[1]}/db"
+        with Sidecar(manifest, "--connect-timeout=60s", url=url) as sidecar:
+            visit.page.goto(sidecar.url)
+            visit.headline("Starting")
+            visit.look_at("starting")
+
+
+def test_lost_contact_is_said_and_ends_by_itself(
+    visit: Visit, migrated: Database, manifest: Path
+) -> None:
+    """A page that no longer hears the sidecar says so, and what it knew; then it is live again."""
+    with Sidecar(manifest, url=migrated.reader) as sidecar:
+        until(sidecar.ready, "the gate opens")
+        with Proxy(int(sidecar.url.rpartition(":")[2])) as between:
+            visit.page.goto(f"http://127.0.0.1:{between.port}/")
+            visit.headline("Ready")
+            between.mode = Mode.REFUSE
+            visit.headline("Lost contact")
+            alert = visit.page.get_by_role("alert").inner_text()
+            assert alert.startswith("The sidecar does not answer. Last known: Ready. What stands")
+            visit.look_at("lost-contact")
+            between.mode = Mode.PASS
+            visit.headline("Ready")
+            assert visit.page.get_by_role("alert").count() == 0
+            between.mode = Mode.SILENT
+            visit.headline("Lost contact")
+            between.mode = Mode.PASS
+            visit.headline("Ready")
+
+
+def test_a_hidden_page_asks_nothing(visit: Visit, migrated: Database, manifest: Path) -> None:
+    """A forgotten tab costs nothing; shown again, it is up to date at once."""
+    with Sidecar(manifest, *QUICK, url=migrated.reader) as sidecar:
+        until(sidecar.ready, "the gate opens")
+        visit.page.goto(sidecar.url)
+        visit.headline("Ready")
+        show = """hidden => {
+            Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+        visit.page.evaluate(show, arg=True)
+        before = len(visit.asked)
+        visit.page.wait_for_timeout(2500)
+        assert len(visit.asked) == before
+        sidecar.process.send_signal(signal.SIGTERM)
+        visit.page.evaluate(show, arg=False)
+        visit.headline("Going away", within=2)
+
+
+def test_the_keyboard_opens_what_is_folded_and_it_stays_open(
+    visit: Visit, database: Database, manifest: Path
+) -> None:
+    """Tab and Enter reach the rest of a long list; a change of the data does not close it."""
+    with Sidecar(manifest, *QUICK, url=database.reader) as sidecar:
+        visit.page.goto(sidecar.url)
+        visit.headline("Not ready")
+        visit.page.keyboard.press("Tab")
+        visit.page.keyboard.press("Enter")
+        assert visit.page.locator("details[open] li").count() == 25
+        database.migrate("contenttypes")
+        visit.page.get_by_text("Pending: 43 migrations").wait_for()
+        assert visit.page.locator("details[open] li").count() == 23
+        assert visit.page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_a_screen_reader_hears_states_and_not_seconds(
+    visit: Visit, migrated: Database, manifest: Path
+) -> None:
+    """The headline is a live region, ages are not, and everything has its place and its name."""
+    with Sidecar(manifest, *QUICK, url=migrated.reader) as sidecar:
+        visit.page.goto(sidecar.url)
+        visit.headline("Ready")
+        tree = visit.page.locator("body").aria_snapshot()
+        for part in ("- banner:", "- main:", "- contentinfo:", 'progressbar "applied, default'):
+            assert part in tree
+        assert visit.page.get_by_role("status").inner_text() == "Ready"
+        assert visit.page.locator("[role=status] time, [role=alert] time").count() == 0
+
+
+def test_a_browser_sends_the_token_as_a_password(
+    browser: Browser, migrated: Database, manifest: Path
+) -> None:
+    """With token_file the browser asks its user; a rotated token is said, and a reload asks."""
+    file = manifest.with_name("token")
+    file.write_text(TOKEN)
+    credentials = {"username": "anyone", "password": TOKEN}
+    with Sidecar(manifest, f"--token-file={file}", url=migrated.reader) as sidecar:
+        assert sidecar.get("/")[0] == 401
+        assert sidecar.get("/", Authorization=f"Bearer {TOKEN}")[0] == 200
+        visit = Visit(browser, http_credentials=credentials)
+        visit.page.goto(sidecar.url)
+        visit.headline("Ready")
+        file.write_text("rotated")
+        visit.headline("Lost contact")
+        assert "wants its token again" in visit.page.get_by_role("alert").inner_text()
+        visit.context.close()
+        assert TOKEN not in sidecar.text
+
+
+def test_hostile_names_are_text(visit: Visit, migrated: Database, manifest: Path) -> None:
+    """What a database holds is shown, and never becomes part of the page."""
+    migrated.execute(
+        "INSERT INTO django_migrations (app, name, applied) VALUES "
+        "('orders', '<img src=x onerror=alert(1)>', now())"
+    )
+    with Sidecar(manifest, url=migrated.reader) as sidecar:
+        visit.page.goto(sidecar.url)
+        visit.headline("Ready")
+        visit.page.get_by_text("Newer: applied by a release").click()
+        assert "orders.<img src=x onerror=alert(1)>" in visit.text()
+        assert visit.page.locator("img").count() == 0
+        assert visit.complaints == []
+
+
+def test_the_policy_lets_in_nothing_from_elsewhere(
+    visit: Visit, migrated: Database, manifest: Path
+) -> None:
+    """Script, style, images, frames and requests from anywhere else are refused by the browser."""
+    with (
+        Sidecar(manifest, url=migrated.reader) as sidecar,
+        Sidecar(manifest, url=migrated.reader) as other,
+    ):
+        visit.page.goto(sidecar.url)
+        visit.headline("Ready")
+        assert visit.complaints == []
+        visit.page.evaluate(
+            """async elsewhere => {
+                for (const [tag, name] of [["script", "src"], ["img", "src"], ["iframe", "src"]]) {
+                    const element = document.createElement(tag);
+                    element.setAttribute(name, elsewhere);
+                    document.body.append(element);
+                }
+                document.body.append(Object.assign(document.createElement("style"),
+                    {textContent: "body { color: red }"}));
+                await fetch(elsewhere).catch(() => {});
+            }""",
+            arg=other.url + "/status",
+        )
+        visit.page.wait_for_timeout(200)
+        refused = [text for text in visit.complaints if "Content Security Policy" in text]
+        assert len(refused) >= 5, json.dumps(visit.complaints)
+
+
+def test_the_page_needs_nothing_but_itself() -> None:
+    """No address of elsewhere stands in it, and its policy names each of its own parts."""
+    page = shipped.load()
+    assert page.body.count(b"http") == page.body.count(b"http://www.w3.org/2000/svg")
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy

@@ -1,0 +1,72 @@
+"""A real Chromium (Debian's), driven by Playwright, and what it noticed of a page."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from support.needs import missing
+from support.project import REPOSITORY
+
+SCREENSHOTS: Final = REPOSITORY / ".screenshots"
+DESKTOP: Final = {"width": 1280, "height": 800}
+PHONE: Final = {"width": 360, "height": 740}
+THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the browser; the test is skipped where it is not installed."""
+    program = shutil.which("chromium")
+    if program is None:
+        missing("chromium (Debian package chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visit:
+    """A page that a person has open; `complaints` is what the browser's console said."""
+
+    def __init__(self, browser: Browser, **options: Any) -> None:
+        """Open a window; nothing is loaded yet."""
+        self.context: BrowserContext = browser.new_context(viewport=DESKTOP, **options)
+        self.page: Page = self.context.new_page()
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+
+    def headline(self, text: str, within: float = 20) -> None:
+        """Wait until the page says this, without loading it anew."""
+        self.page.wait_for_function(
+            "text => document.querySelector('h1').textContent === text",
+            arg=text,
+            timeout=within * 1000,
+        )
+
+    def text(self) -> str:
+        """All that is shown, as one line."""
+        return " ".join(self.page.inner_text("body").split())
+
+    def look_at(self, name: str) -> None:
+        """Keep a picture in light and dark, wide and narrow; each must be fit for everybody."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        for theme in THEMES:
+            self.page.emulate_media(color_scheme=theme)
+            for size, viewport in (("desktop", DESKTOP), ("phone", PHONE)):
+                self.page.set_viewport_size(viewport)  # type: ignore[arg-type]
+                self.page.screenshot(
+                    path=SCREENSHOTS / f"{name}-{theme}-{size}.png", full_page=True
+                )
+                found = Axe().run(self.page)
+                assert found.violations_count == 0, (name, theme, size, found.generate_report())
+                wide = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                assert wide <= 0, f"{name}, {theme}, {size}: scrolls sideways"
