@@ -34,7 +34,7 @@ unit: $(STAMPS)/installed ## the fast tests alone
 integration: $(STAMPS)/installed ## the tests against a real PostgreSQL alone
 	$(BIN)/pytest tests/integration $(ARGS)
 
-docs: $(STAMPS)/installed ## write the parts of README.md that the code already says
+docs: $(STAMPS)/installed ## write what the code already says into pages, rules and dashboard
 	$(BIN)/python docs/generate.py
 
 lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes

@@ -1,4 +1,4 @@
-"""Write the parts of README.md that the code already says: `make docs`.
+"""Write what the code already says into the pages and files that repeat it: `make docs`.
 
 With --check it only tells whether they are up to date.
 """
@@ -7,13 +7,19 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from textwrap import indent
+
+from dashboard import dashboard
 
 from sidecar.core import gate
+from sidecar.core.measures import MEASURES, PREFIX, Kind, Measure
 from sidecar.core.states import Phase, Signal
 from sidecar.settings import FIELDS, shown
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+MONITORING = ROOT / "k8s" / "components" / "monitoring"
 GROUPS = {
     "manifest": "serve, check, wait, migrate",
     "database": "serve, check, wait, migrate",
@@ -64,34 +70,78 @@ def settings() -> str:
     return table(["setting", "default", "what it is", "commands"], rows)
 
 
-SECTIONS: dict[str, Callable[[], str]] = {
-    "gate": rules,
-    "settings": settings,
-}
+def exposed(name: str, measure: Measure) -> str:
+    """Return a metric's name as it is scraped."""
+    suffix = {Kind.COUNTER: "_total", Kind.INFO: "info"}.get(measure.kind, "")
+    return PREFIX + (suffix if name == suffix else name + suffix)
 
 
-def render(text: str) -> str:
+def metrics() -> str:
+    """Return every metric with type, labels, meaning and a question that it answers."""
+    rows = [
+        [
+            f"`{exposed(name, measure)}`",
+            measure.kind,
+            ", ".join(f"`{label}`" for label in measure.labels),
+            measure.meaning,
+            f"`{measure.query}`",
+        ]
+        for name, measure in MEASURES.items()
+    ]
+    return table(["name", "type", "labels", "meaning", "ask"], rows)
+
+
+def prometheus_rule() -> str:
+    """Return the alert rules as the Prometheus operator wants them."""
+    rules = (MONITORING / "alerts.yaml").read_text(encoding="utf-8")
+    return (
+        "# Made from alerts.yaml by `make docs`.\n"
+        "apiVersion: monitoring.coreos.com/v1\n"
+        "kind: PrometheusRule\n"
+        "metadata:\n"
+        "  name: migration-sidecar\n"
+        "  labels:\n"
+        "    app.kubernetes.io/name: migration-sidecar\n"
+        "spec:\n" + indent(rules[rules.index("groups:") :], "  ")
+    )
+
+
+def sections(text: str, wanted: dict[str, Callable[[], str]]) -> str:
     """Return the page with every generated section written anew."""
-    for name, section in SECTIONS.items():
+    for name, section in wanted.items():
         pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
         text, count = re.subn(
             pattern, lambda m, s=section: f"{m[1]}{s()}\n{m[2]}", text, flags=re.DOTALL
         )
         if count != 1:
-            raise SystemExit(f"{README.name}: {count} sections named {name!r}, expected one")
+            raise SystemExit(f"{count} sections named {name!r}, expected one")
     return text
 
 
+PAGES: dict[Path, Callable[[str], str]] = {
+    ROOT / "README.md": partial(sections, wanted={"gate": rules, "settings": settings}),
+    ROOT / "docs" / "metrics.md": partial(sections, wanted={"metrics": metrics}),
+    MONITORING / "prometheus-rule.yaml": lambda _: prometheus_rule(),
+    MONITORING / "dashboard.json": lambda _: dashboard(
+        (MONITORING / "dashboard.yaml").read_text(encoding="utf-8")
+    ),
+}
+"""Each file with what makes its new text of its old one."""
+
+
 def main(arguments: list[str]) -> int:
-    """Write README.md, or check it."""
-    before = README.read_text(encoding="utf-8")
-    after = render(before)
-    if "--check" in arguments:
-        if before != after:
-            print("README.md is out of date; run make docs", file=sys.stderr)
-        return int(before != after)
-    README.write_text(after, encoding="utf-8")
-    return 0
+    """Write the files, or check them."""
+    stale = []
+    for file, render in PAGES.items():
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        after = render(before)
+        if before != after and "--check" in arguments:
+            stale.append(str(file.relative_to(ROOT)))
+        elif before != after:
+            file.write_text(after, encoding="utf-8")
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run make docs", file=sys.stderr)
+    return int(bool(stale))
 
 
 if __name__ == "__main__":

@@ -1,33 +1,25 @@
 """Prometheus metrics, collected from the latest snapshot when they are asked for.
 
-Labels are database aliases, apps and closed sets; never a migration's name.
+What is measured, and what it means, stands in `core.measures`.
 """
 
-from collections import Counter as Tally
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from sidecar.core.graph import Verdict
-from sidecar.core.manifest import app_of
+from sidecar.core.measures import FAILURES, MEASURES, PREFIX, Kind, samples
 from sidecar.core.snapshot import Snapshot, Target
 from sidecar.core.states import Phase
 
 # A `_created` series beside each counter doubles them and tells nothing that is asked for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-PREFIX: Final = "django_schema_"
-BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+OURS: Final = {"build_info"}
+"""The one gauge that no snapshot holds."""
 
 
 class Metrics(Collector):
@@ -38,50 +30,53 @@ class Metrics(Collector):
         self.registry = CollectorRegistry(auto_describe=False)
         self._snapshot: Snapshot | None = None
         self._rendered: dict[str, tuple[bytes, str]] = {}
-        self._looks: dict[str, int] = {}
+        self._looks: dict[tuple[str, str | None], int] = {}
         self._phase: Phase | None = None
-        build = Gauge(
-            PREFIX + "build_info",
-            "Version of migration-sidecar.",
-            ["version"],
-            registry=self.registry,
-        )
-        build.labels(version).set(1)
-        self._duration = Histogram(
-            PREFIX + "check_duration_seconds",
-            "Time that one look at django_migrations took, failed looks included.",
-            ["database"],
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-        self._checks = Counter(
-            PREFIX + "checks",
-            "Looks at django_migrations, by what they found (ok or the reason for failing).",
-            ["database", "result"],
-            registry=self.registry,
-        )
-        self._transitions = Counter(
-            PREFIX + "gate_transitions",
-            "Changes of the gate's state, by the state entered.",
-            ["to"],
-            registry=self.registry,
-        )
+        build = MEASURES["build_info"]
+        Gauge(PREFIX + "build_info", build.meaning, build.labels, registry=self.registry).labels(
+            version
+        ).set(1)
+        self._duration = self._histogram("check_duration_seconds")
+        self._checks = self._counter("checks")
+        self._transitions = self._counter("gate_transitions")
         for phase in Phase:
             self._transitions.labels(phase)
         self.registry.register(self)
+
+    def _counter(self, name: str) -> Counter:
+        measure = MEASURES[name]
+        return Counter(PREFIX + name, measure.meaning, measure.labels, registry=self.registry)
+
+    def _histogram(self, name: str) -> Histogram:
+        measure = MEASURES[name]
+        return Histogram(
+            PREFIX + name,
+            measure.meaning,
+            measure.labels,
+            buckets=measure.buckets,
+            registry=self.registry,
+        )
 
     def announce(self, snapshot: Snapshot) -> None:
         """Take in what is new; a scrape reads it from memory."""
         self._snapshot = snapshot
         self._rendered.clear()
         for target in snapshot.targets:
-            if target.looks != self._looks.get(target.database, 0):
-                self._looks[target.database] = target.looks
-                self._duration.labels(target.database).observe(target.took)
-                self._checks.labels(target.database, target.failure or "ok").inc()
+            self._take_in(target)
         if snapshot.gate.phase is not self._phase:
             self._phase = snapshot.gate.phase
             self._transitions.labels(self._phase).inc()
+
+    def _take_in(self, target: Target) -> None:
+        database, key = target.database, (target.database, target.schema)
+        if key not in self._looks:
+            # A series that begins with its first failure has no increase to show.
+            for result in ("ok", *FAILURES):
+                self._checks.labels(database, result)
+        if target.looks != self._looks.get(key, 0):
+            self._duration.labels(database).observe(target.took)
+            self._checks.labels(database, target.failure or "ok").inc()
+        self._looks[key] = target.looks
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type for a scrape with this Accept header."""
@@ -92,111 +87,18 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield what the snapshot says (prometheus_client's Collector)."""
-        if self._snapshot is not None:
-            yield from _gate(self._snapshot)
-            yield from _targets(self._snapshot.targets)
-
-
-def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(PREFIX + name, text, labels=labels)
-
-
-def _gate(snapshot: Snapshot) -> Iterator[Metric]:
-    gate, identity = snapshot.gate, snapshot.identity
-    ready = _gauge("ready", "1 if traffic may arrive, as /readyz says.")
-    ready.add_metric([], gate.ready)
-    yield ready
-    state = _gauge("state", "The gate's state, one of them 1.", "state")
-    for phase in Phase:
-        state.add_metric([phase], phase is gate.phase)
-    yield state
-    opened = _gauge("gate_opened_seconds", "Time from start to the gate's first opening.")
-    if gate.opened_at is not None:
-        opened.add_metric([], gate.opened_at - snapshot.started_at)
-    yield opened
-    info = InfoMetricFamily(PREFIX.rstrip("_"), "Release, manifest and Django version expected.")
-    facts = {"release": identity.release or "", "manifest": identity.manifest}
-    info.add_metric([], {**facts, "django": identity.django})
-    yield info
-
-
-def _targets(targets: tuple[Target, ...]) -> Iterator[Metric]:
-    up = _gauge("up", "1 if the last look at the database succeeded.", "database")
-    status = _gauge("targets", "Schemas by what their last look found.", "database", "status")
-    times = {
-        "last_check_timestamp_seconds": _gauge(
-            "last_check_timestamp_seconds", "When the database was last looked at.", "database"
-        ),
-        "last_success_timestamp_seconds": _gauge(
-            "last_success_timestamp_seconds", "When a look last succeeded.", "database"
-        ),
-        "last_progress_timestamp_seconds": _gauge(
-            "last_progress_timestamp_seconds", "When recorded rows last changed.", "database"
-        ),
-        "last_applied_timestamp_seconds": _gauge(
-            "last_applied_timestamp_seconds", "When the newest row was recorded.", "database"
-        ),
-    }
-    for target in targets:
-        up.add_metric([target.database], target.failure is None and target.verdict is not None)
-        status.add_metric([target.database, _status(target)], 1)
-        for family, moment in zip(times.values(), _moments(target), strict=True):
-            if moment is not None:
-                family.add_metric([target.database], moment)
-    yield from (up, status, *times.values())
-    yield from _migrations(targets)
-
-
-def _migrations(targets: tuple[Target, ...]) -> Iterator[Metric]:
-    expected = _gauge(
-        "expected_migrations", "Migrations that must precede traffic.", "database", "app"
-    )
-    migrations = _gauge(
-        "migrations",
-        "Expected migrations by status; the statuses add up to the expected.",
-        "database",
-        "app",
-        "status",
-    )
-    unexpected = _gauge(
-        "unexpected_migrations",
-        "Recorded rows that are no surprise to find, or are.",
-        "database",
-        "kind",
-    )
-    for target in targets:
-        if target.verdict is None:
-            continue
-        for app, status, count in _by_status(target.verdict):
-            family = migrations if status else expected
-            family.add_metric([target.database, app, *([status] if status else [])], count)
-        for kind, count in _unexpected(target.verdict):
-            unexpected.add_metric([target.database, kind], count)
-    yield from (expected, migrations, unexpected)
-
-
-def _by_status(verdict: Verdict) -> Iterator[tuple[str, str, int]]:
-    pending = Tally(map(app_of, verdict.pending))
-    hidden = Tally(map(app_of, verdict.hidden))
-    for app, expected in verdict.expected.items():
-        yield app, "", expected
-        yield app, "applied", expected - pending[app] - hidden[app]
-        yield app, "pending", pending[app]
-        yield app, "hidden", hidden[app]
-
-
-def _unexpected(verdict: Verdict) -> Iterator[tuple[str, int]]:
-    yield "newer", len(verdict.newer)
-    yield "leftover", len(verdict.leftover)
-    yield "foreign", len(verdict.foreign)
-    yield "duplicate", verdict.duplicates
-
-
-def _status(target: Target) -> str:
-    if target.failure is not None or target.verdict is None:
-        return "unknown"
-    return target.verdict.outcome
-
-
-def _moments(target: Target) -> tuple[float | None, ...]:
-    return (target.looked_at, target.succeeded_at, target.progress_at, target.last_applied)
+        if self._snapshot is None:
+            return
+        families = {
+            name: GaugeMetricFamily(PREFIX + name, measure.meaning, labels=measure.labels)
+            for name, measure in MEASURES.items()
+            if measure.kind is Kind.GAUGE and name not in OURS
+        }
+        for name, labels, value in samples(self._snapshot):
+            families[name].add_metric(labels, value)
+        yield from families.values()
+        identity = self._snapshot.identity
+        info = InfoMetricFamily(PREFIX.rstrip("_"), MEASURES["info"].meaning)
+        facts = {"release": identity.release or "", "manifest": identity.manifest}
+        info.add_metric([], {**facts, "django": identity.django})
+        yield info

@@ -1,0 +1,1 @@
+"""Alerts, dashboard and a real Prometheus."""

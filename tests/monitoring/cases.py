@@ -1,0 +1,144 @@
+"""For each alert: what Prometheus has scraped when it must fire, and when it must stay silent.
+
+Values are in promtool's notation, one a minute: `1x20` is 1 and twenty times 1 more, `_` is
+nothing scraped, `0+60x20` grows by 60 each minute, as a clock does.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+COMMON: Final = {"job": "shop", "namespace": "prod"}
+CLOCK: Final = "0+60x120"
+
+
+@dataclass(frozen=True)
+class Story:
+    """What was scraped, and at which minute it is asked whether the alert fires."""
+
+    minute: int
+    scraped: dict[str, str]
+    fires: bool = True
+    labels: tuple[str, ...] = ("job", "namespace", "database")
+
+
+def of(name: str, pod: str = "a", **labels: str) -> str:
+    """Return a series as a pod's sidecar exposes it."""
+    known = {**COMMON, "instance": pod, **labels}
+    pairs = ",".join(f'{key}="{text}"' for key, text in known.items())
+    return f"django_schema_{name}{{{pairs}}}"
+
+
+def found(status: str, pod: str = "a") -> str:
+    """Return the series that counts a pod's schemas with this status."""
+    return of("targets", pod, database="default", status=status)
+
+
+def about(name: str, pod: str = "a") -> str:
+    """Return a series about a database."""
+    return of(name, pod, database="default")
+
+
+def info(manifest: str, pod: str) -> str:
+    """Return the series that tells which manifest a pod has."""
+    return of("info", pod, manifest=manifest, release=manifest)
+
+
+def pair(one: str, other: str, **values: str) -> dict[str, str]:
+    """Return what two pods scrape that find one thing or another, and with which manifests."""
+    return {
+        found("current", "a"): one,
+        found("current", "b"): other,
+        about("up", "a"): "1x120",
+        about("up", "b"): values.get("up", "1x120"),
+        info("m1", "a"): "1x120",
+        info(values.get("manifest", "m1"), "b"): "1x120",
+    }
+
+
+def silent(minute: int, scraped: dict[str, str]) -> Story:
+    """Return a story in which the alert must not fire."""
+    return Story(minute, scraped, fires=False)
+
+
+def failed(success: str, when: str, node: str = "a") -> dict[str, str]:
+    """Return what the last migrate run on a node has left."""
+    return {
+        about("migrate_last_run_success", node): success,
+        about("migrate_last_run_timestamp_seconds", node): when,
+    }
+
+
+JOB: Final = ("job", "namespace")
+
+STORIES: Final = {
+    "DjangoSchemaBehind": (
+        Story(16, {found("behind"): "1x20", found("behind", "b"): "0x20"}),
+        silent(14, {found("behind"): "1x20"}),
+        silent(20, {found("behind"): "1x14 0x10", found("current"): "0x14 1x10"}),
+    ),
+    "DjangoSchemaStalled": (
+        Story(30, {found("behind"): "1x30", about("watch_started_timestamp_seconds"): "0x30"}),
+        Story(
+            30,
+            {
+                found("behind"): "1x30",
+                about("watch_started_timestamp_seconds"): "0x30",
+                about("last_progress_timestamp_seconds"): "600x30",
+            },
+        ),
+        silent(
+            30,
+            {
+                found("behind"): "1x30",
+                about("watch_started_timestamp_seconds"): "0x30",
+                about("last_progress_timestamp_seconds"): CLOCK,
+            },
+        ),
+        silent(30, {found("behind"): "0x30", about("watch_started_timestamp_seconds"): "0x30"}),
+    ),
+    "DjangoSchemaMigrateBlocked": (
+        Story(4, {about("migrate_blocked_seconds"): "0 0+60x20"}),
+        silent(4, {about("migrate_blocked_seconds"): "0 20 0 25 0 29 0"}),
+        silent(4, {about("migrate_blocked_seconds"): "0x9"}),
+    ),
+    "DjangoSchemaMigrateFailed": (
+        Story(3, failed("0x9", "60x9")),
+        Story(3, {**failed("0x9", "60x9"), **failed("1x9", "30x9", "b")}),
+        silent(3, failed("1x9", "60x9")),
+        silent(3, {**failed("0x9", "60x9"), **failed("1x9", "90x9", "b")}),
+    ),
+    "DjangoSchemaInconsistent": (
+        Story(4, {found("inconsistent"): "1x9"}),
+        silent(4, {found("inconsistent"): "1 0 1 0 1 0"}),
+    ),
+    "DjangoSchemaDatabaseUnreachable": (
+        Story(7, {about("up"): "0x9", about("up", "b"): "1x9"}),
+        silent(7, {about("up"): "1 0x3 1x9"}),
+    ),
+    "DjangoSchemaAhead": (
+        Story(63, {found("ahead"): "1x70"}),
+        silent(59, {found("ahead"): "1x70"}),
+        silent(70, {found("ahead"): "1x30 0x60"}),
+    ),
+    "DjangoSchemaReplicasDisagree": (
+        Story(8, pair("1x20", "0x20")),
+        silent(8, pair("1x20", "1x20")),
+        silent(8, pair("1x20", "0x20", manifest="m2")),
+        silent(8, pair("1x20", "0x20", up="0x20")),
+        silent(8, pair("1x20", "1x2 0x2 1x9")),
+    ),
+    "DjangoSchemaNothingReady": (
+        Story(7, {of("ready"): "0x9", of("ready", "b"): "0x9"}, labels=JOB),
+        silent(7, {of("ready"): "0x9", of("ready", "b"): "1x9"}),
+    ),
+    "DjangoSchemaSidecarAbsent": (
+        Story(30, {of("build_info", version="1"): "1x9"}, labels=JOB),
+        silent(30, {of("build_info", version="1"): "1x9", of("build_info", "b"): "_x9 1x30"}),
+        silent(14, {of("build_info", version="1"): "1x9 _x3 1x9"}),
+    ),
+    "DjangoSchemaManifestsDiffer": (
+        Story(63, {info("m1", "a"): "1x70", info("m2", "b"): "1x70"}, labels=JOB),
+        silent(63, {info("m1", "a"): "1x70", info("m1", "b"): "1x70"}),
+        silent(63, {info("m1", "a"): "1x20", info("m2", "b"): "1x70"}),
+    ),
+}
