@@ -15,7 +15,9 @@ from dashboard import dashboard
 
 from sidecar.core import gate
 from sidecar.core.measures import MEASURES, PREFIX, Kind, Measure
+from sidecar.core.report import Report, Result
 from sidecar.core.states import Phase, Signal
+from sidecar.outlets.run_metrics import registry
 from sidecar.settings import FIELDS, shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +41,8 @@ def first_line(thing: object) -> str:
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
+    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in rows]
+    lines = [head, ["---"] * len(head), *escaped]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -91,6 +94,16 @@ def metrics() -> str:
     return table(["name", "type", "labels", "meaning", "ask"], rows)
 
 
+def runs() -> str:
+    """Return every metric that a run of migrate tells."""
+    empty = Report(result=Result.APPLIED, exit_code=0, began=0.0, ended=0.0, waited=0.0)
+    rows = [
+        [f"`{family.name}`", family.type, "`database`", family.documentation]
+        for family in registry(empty, "default").collect()
+    ]
+    return table(["name", "type", "labels", "meaning"], rows)
+
+
 def prometheus_rule() -> str:
     """Return the alert rules as the Prometheus operator wants them."""
     rules = (MONITORING / "alerts.yaml").read_text(encoding="utf-8")
@@ -120,7 +133,7 @@ def sections(text: str, wanted: dict[str, Callable[[], str]]) -> str:
 
 PAGES: dict[Path, Callable[[str], str]] = {
     ROOT / "README.md": partial(sections, wanted={"gate": rules, "settings": settings}),
-    ROOT / "docs" / "metrics.md": partial(sections, wanted={"metrics": metrics}),
+    ROOT / "docs" / "metrics.md": partial(sections, wanted={"metrics": metrics, "runs": runs}),
     MONITORING / "prometheus-rule.yaml": lambda _: prometheus_rule(),
     MONITORING / "dashboard.json": lambda _: dashboard(
         (MONITORING / "dashboard.yaml").read_text(encoding="utf-8")

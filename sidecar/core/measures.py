@@ -1,24 +1,19 @@
-"""What is measured: every metric with its meaning, and its values in a snapshot.
+"""What is measured: every metric with its labels, its meaning and a question that it answers.
 
 Labels are database aliases, apps and closed sets; never a migration's name, a schema's or a
 tenant's. What lies in a database is told by every replica alike: aggregate it with `max by`.
 """
 
-from collections import Counter as Tally
-from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-from sidecar.core.manifest import app_of
-from sidecar.core.snapshot import Snapshot, Target
-from sidecar.core.states import Phase, Reason
+from sidecar.core.states import Reason
 
 PREFIX: Final = "django_schema_"
 
 FAILURES: Final = tuple(reason for reason in Reason if reason.startswith("database_"))
-STATUSES: Final = ("current", "ahead", "behind", "inconsistent", "unknown")
 BY_DATABASE: Final = "max by (job, namespace, database)"
 
 
@@ -39,10 +34,6 @@ class Measure(msgspec.Struct, frozen=True):
     meaning: str
     query: str
     buckets: tuple[float, ...] = ()
-
-
-Sample = tuple[str, tuple[str, ...], float]
-"""Name, values of the labels, value."""
 
 
 def _gauge(labels: str, meaning: str, query: str) -> Measure:
@@ -146,6 +137,41 @@ MEASURES: Final = {
         "When the newest row was recorded, by the clock of whoever ran migrate.",
         f"time() - {BY_DATABASE} (django_schema_last_applied_timestamp_seconds)",
     ),
+    "migrate_in_progress": _gauge(
+        "database",
+        "1 while a sidecar migrate has its turn on the database; else 0.",
+        f"{BY_DATABASE} (django_schema_migrate_in_progress) == 1",
+    ),
+    "migrate_waiting": _gauge(
+        "database",
+        "Runs of sidecar migrate that wait for their turn.",
+        f"{BY_DATABASE} (django_schema_migrate_waiting)",
+    ),
+    "migrate_blocked_seconds": _gauge(
+        "database",
+        "How long the running sidecar migrate had waited for a lock at the last look; else 0.",
+        f"{BY_DATABASE} (django_schema_migrate_blocked_seconds) > 30",
+    ),
+    "migration_duration_seconds": Measure(
+        Kind.HISTOGRAM,
+        ("database",),
+        "Time of each migration that was seen being applied: the gap to the one recorded before "
+        "it. The first of a batch has none, unless sidecar migrate tells its start (then with "
+        "the start of Django); whatever ran between two migrations counts for the second.",
+        f"{BY_DATABASE[:-1]}, le) (increase(django_schema_migration_duration_seconds_bucket[1h]))",
+        (0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400),
+    ),
+    "last_batch_duration_seconds": _gauge(
+        "database",
+        "Time from the start, where known, or else the end of the first migration to the end of "
+        "the last, of those last seen being applied in one go; so far, while some are pending.",
+        f"{BY_DATABASE} (django_schema_last_batch_duration_seconds)",
+    ),
+    "last_batch_migrations": _gauge(
+        "database",
+        "Migrations that were last seen being applied in one go; so far, while some are pending.",
+        f"{BY_DATABASE} (django_schema_last_batch_migrations)",
+    ),
     "info": Measure(
         Kind.INFO,
         ("release", "manifest", "django"),
@@ -159,71 +185,3 @@ MEASURES: Final = {
     ),
 }
 """By name, without the prefix (and without the `_total` and `_info` that Prometheus adds)."""
-
-
-def samples(snapshot: Snapshot) -> Iterator[Sample]:
-    """Yield the gauges of a snapshot, as far as they are known."""
-    gate = snapshot.gate
-    yield "ready", (), gate.ready
-    for phase in Phase:
-        yield "state", (phase,), phase is gate.phase
-    for reason in Reason:
-        yield "reason", (reason,), reason is gate.reason
-    yield "state_changed_timestamp_seconds", (), gate.since + snapshot.epoch
-    if gate.opened_at is not None:
-        yield "gate_opened_seconds", (), gate.opened_at - snapshot.started_at
-    for database in dict.fromkeys(target.database for target in snapshot.targets):
-        of_database = [target for target in snapshot.targets if target.database == database]
-        began = snapshot.started_at + snapshot.epoch
-        yield "watch_started_timestamp_seconds", (database,), began
-        yield from _looks(database, of_database)
-        yield from _rows(database, of_database)
-
-
-def _looks(database: str, targets: Sequence[Target]) -> Iterator[Sample]:
-    """Yield what is known of looking; thousands of schemas come down to their counts."""
-    found = Tally(map(_status, targets))
-    for status in STATUSES:
-        yield "targets", (database, status), found[status]
-    yield "up", (database,), found["unknown"] == 0
-    moments = {
-        "last_check": [target.looked_at for target in targets],
-        "last_progress": [target.progress_at for target in targets],
-        "last_applied": [target.last_applied for target in targets],
-    }
-    for name, times in moments.items():
-        known = [time for time in times if time is not None]
-        if known:
-            yield f"{name}_timestamp_seconds", (database,), max(known)
-    read = [target.succeeded_at for target in targets if target.succeeded_at is not None]
-    if len(read) == len(targets):
-        yield "last_success_timestamp_seconds", (database,), min(read)
-
-
-def _rows(database: str, targets: Sequence[Target]) -> Iterator[Sample]:
-    verdicts = [target.verdict for target in targets if target.verdict is not None]
-    if not verdicts:
-        return
-    expected: Tally[str] = Tally()
-    pending: Tally[str] = Tally()
-    hidden: Tally[str] = Tally()
-    for verdict in verdicts:
-        expected.update(verdict.expected)
-        pending.update(map(app_of, verdict.pending))
-        hidden.update(map(app_of, verdict.hidden))
-    for app, count in expected.items():
-        yield "expected_migrations", (database, app), count
-        yield "migrations", (database, app, "applied"), count - pending[app] - hidden[app]
-        yield "migrations", (database, app, "pending"), pending[app]
-        yield "migrations", (database, app, "hidden"), hidden[app]
-    for kind in ("newer", "leftover", "foreign"):
-        count = sum(len(getattr(verdict, kind)) for verdict in verdicts)
-        yield "unexpected_migrations", (database, kind), count
-    duplicates = sum(verdict.duplicates for verdict in verdicts)
-    yield "unexpected_migrations", (database, "duplicate"), duplicates
-
-
-def _status(target: Target) -> str:
-    if target.failure is not None or target.verdict is None:
-        return "unknown"
-    return target.verdict.outcome

@@ -11,7 +11,9 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from sidecar.core.measures import FAILURES, MEASURES, PREFIX, Kind, samples
+from sidecar.core.batch import Applied
+from sidecar.core.measures import FAILURES, MEASURES, PREFIX, Kind
+from sidecar.core.samples import samples
 from sidecar.core.snapshot import Snapshot, Target
 from sidecar.core.states import Phase
 
@@ -31,6 +33,7 @@ class Metrics(Collector):
         self._snapshot: Snapshot | None = None
         self._rendered: dict[str, tuple[bytes, str]] = {}
         self._looks: dict[tuple[str, str | None], int] = {}
+        self._seen: dict[tuple[str, str | None], int] = {}
         self._phase: Phase | None = None
         build = MEASURES["build_info"]
         Gauge(PREFIX + "build_info", build.meaning, build.labels, registry=self.registry).labels(
@@ -38,6 +41,7 @@ class Metrics(Collector):
         ).set(1)
         self._duration = self._histogram("check_duration_seconds")
         self._checks = self._counter("checks")
+        self._migrations = self._histogram("migration_duration_seconds")
         self._transitions = self._counter("gate_transitions")
         for phase in Phase:
             self._transitions.labels(phase)
@@ -77,6 +81,11 @@ class Metrics(Collector):
             self._duration.labels(database).observe(target.took)
             self._checks.labels(database, target.failure or "ok").inc()
         self._looks[key] = target.looks
+        durations = self._migrations.labels(database)
+        for applied in unseen(target, self._seen.get(key, 0)):
+            if applied.took is not None:
+                durations.observe(applied.took)
+        self._seen[key] = target.seen
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type for a scrape with this Accept header."""
@@ -102,3 +111,9 @@ class Metrics(Collector):
         facts = {"release": identity.release or "", "manifest": identity.manifest}
         info.add_metric([], {**facts, "django": identity.django})
         yield info
+
+
+def unseen(target: Target, known: int) -> tuple[Applied, ...]:
+    """Return what was seen being applied since so many were known, as far as it is kept."""
+    new = target.seen - known
+    return target.timeline[-new:] if new > 0 else ()

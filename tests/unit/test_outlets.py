@@ -8,9 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from sidecar.core.batch import Applied
 from sidecar.core.gate import begin, step
 from sidecar.core.graph import Outcome, compare
+from sidecar.core.manifest import Key
 from sidecar.core.snapshot import Identity, Snapshot, Target
 from sidecar.core.states import Event, Look, Policy, Reason
 from sidecar.errors import UsageError
@@ -21,10 +24,12 @@ from sidecar.outlets.metrics import Metrics
 from sidecar.outlets.web import verbose
 from support.manifests import chain, keys, manifest
 from support.needs import missing
+from support.project import REPOSITORY
 
 SHOP = manifest(*chain("shop", *(f"{n:04}" for n in range(1, 9))))
 GOOD = Look(at=1.0, outcome=Outcome.CURRENT)
 BEHIND = Look(at=2.0, outcome=Outcome.BEHIND)
+FIXED, PER_DATABASE, PER_APP = 30, 60, 4
 DOWN = Look(at=3.0, failure=Reason.DATABASE_UNREACHABLE)
 
 
@@ -132,6 +137,34 @@ def test_metrics_count_looks_and_transitions() -> None:
     assert 'django_schema_gate_transitions_total{to="holding"} 1.0' in text
     assert 'django_schema_check_duration_seconds_count{database="default"} 2.0' in text
     assert "_created" not in text
+
+
+def test_metrics_count_each_migration_that_was_seen_once() -> None:
+    """What was there before does not count, what is new counts once, also without a duration."""
+    metrics = Metrics("0.1.0")
+    first = snapshot(GOOD)
+    (target,) = first.targets
+    before, one, two = (Applied(Key(f"shop.000{n}"), 9.0 + n, took) for n, took in
+                        ((1, None), (2, 0.3), (3, 20.0)))  # fmt: skip
+    for applied, seen in (((before,), 0), ((before, one), 1), ((before, one), 1),
+                          ((before, one, two), 2)):  # fmt: skip
+        changed = replace(target, timeline=applied, seen=seen)
+        metrics.announce(replace(first, targets=(changed,)))
+    text = metrics.render("")[0].decode()
+    assert 'migration_duration_seconds_count{database="default"} 2.0' in text
+    assert 'migration_duration_seconds_sum{database="default"} 20.3' in text
+    assert 'migration_duration_seconds_bucket{database="default",le="0.5"} 1.0' in text
+
+
+def test_series_do_not_grow_with_migrations() -> None:
+    """The number of series depends on databases and apps, as docs/metrics.md promises."""
+    metrics = Metrics("0.1.0")
+    metrics.announce(snapshot(BEHIND, rows=3))
+    text = metrics.render("")[0].decode()
+    series = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(series) <= FIXED + PER_DATABASE + PER_APP
+    promised = f"**{FIXED} + {PER_DATABASE} per database + {PER_APP} per app of each database**"
+    assert promised in (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
 
 
 def test_two_registries_do_not_bleed() -> None:
