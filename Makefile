@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help demo test lint types contracts unit integration docs lock clean equivalence equivalence-real rollback-real race faults fuzz soak
+.PHONY: help demo test lint types contracts unit integration docs lock clean equivalence equivalence-real rollback-real race faults fuzz soak monitoring
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -73,6 +73,9 @@ $(STAMPS)/fuzz: requirements/fuzz.txt
 
 fuzz: $(STAMPS)/installed $(STAMPS)/fuzz ## 100,000 hostile requests, by schemathesis and by mutation
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --schemathesis .fuzz/bin/schemathesis $(ARGS)
+
+monitoring: $(STAMPS)/installed ## a real Prometheus: every alert fires, every panel shows
+	PYTHONPATH=tests $(BIN)/python tests/monitoring/run.py $(ARGS)
 
 soak: $(STAMPS)/installed ## weeks in minutes: probes, looks and outages by the thousand
 	PYTHONPATH=tests $(BIN)/python tests/soak/run.py $(ARGS)
