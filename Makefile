@@ -15,7 +15,7 @@ demo: $(STAMPS)/installed ## bake, watch, migrate and roll back, on a real Postg
 	@PYTHONPATH=tests $(BIN)/python compose/demo.py $(ARGS)
 
 test: lint types contracts $(STAMPS)/installed ## everything that must pass
-	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/real tests/integration tests/race $(ARGS)
+	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/real tests/integration tests/monitoring tests/race $(ARGS)
 
 lint: $(STAMPS)/environment
 	$(BIN)/ruff check .
