@@ -2,17 +2,19 @@
 
 The exit code is the answer: 0 current (or ahead, where that is ready), 10 behind,
 11 ahead with --strict or on_ahead=not_ready, 12 inconsistent, 20 not readable.
+Colours are for terminals, and not used where NO_COLOR is set.
 """
 
 import asyncio
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
 import msgspec
 
-from sidecar.commands import inputs
-from sidecar.core import document, telling
+from sidecar.commands import inputs, table
+from sidecar.core import document
 from sidecar.core.explain import explain
 from sidecar.core.graph import Outcome
 from sidecar.core.manifest import Key, Manifest
@@ -61,7 +63,8 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
         body = msgspec.json.encode(_document(target, manifest, ready=code == 0))
         sys.stdout.write(msgspec.json.format(body.decode(), indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_lines(target, manifest)) + "\n")
+        paint = table.painter(sys.stdout, os.environ)
+        sys.stdout.write("\n".join(table.lines([target], manifest, paint)) + "\n")
     return code
 
 
@@ -86,6 +89,7 @@ async def _look(
         schema=recorded.schema,
         verdict=verdict,
         note=recorded.note,
+        run=recorded.run,
         last_applied=recorded.last_applied,
     )
     return target, recorded
@@ -113,44 +117,3 @@ def _document(target: Target, manifest: Manifest, *, ready: bool) -> document.Do
         "manifest": manifest.digest,
         "targets": [told],
     }
-
-
-def _lines(target: Target, manifest: Manifest) -> list[str]:
-    """Return the answer for a person, the one line that matters last."""
-    lines = []
-    verdict = target.verdict
-    if verdict is not None:
-        expected, applied = document.counts(verdict)
-        when = document.timestamp(target.last_applied) or "never"
-        lines.append(f"schema    {target.schema or 'none'}, last migrated {when}")
-        lines.append(f"applied   {applied} of {expected}")
-        lines += _named("pending", verdict.pending, manifest)
-        lines += [
-            f"refused   {child} is applied before {needed}"
-            for child, needed in verdict.inconsistent
-        ]
-        lines += [f"conflict  {', '.join(group)}" for group in verdict.conflicts]
-        for name in (
-            "hidden",
-            "lost",
-            "unrecorded",
-            "optional_pending",
-            "newer",
-            "leftover",
-            "foreign",
-        ):
-            lines += _named(name.partition("_")[0], getattr(verdict, name), manifest)
-        if verdict.duplicates:
-            lines.append(f"duplicate {verdict.duplicates} rows")
-    lines.append(telling.target_line(target))
-    lines.append(f"next: {telling.next_step(target.reason, [target])}")
-    return lines
-
-
-def _named(title: str, keys: tuple[str, ...], manifest: Manifest) -> list[str]:
-    nodes = {str(key): node for key, node in manifest.nodes.items()}
-    lines = []
-    for key in keys:
-        operations = ", ".join(nodes[key].operations[:2]) if key in nodes else ""
-        lines.append(f"{title:9} {key}{f'  ({operations})' if operations else ''}")
-    return lines

@@ -80,7 +80,7 @@ NEXT = {
     Reason.SCHEMA_CURRENT: "nothing to do",
     Reason.SCHEMA_AHEAD: "a newer release has migrated; finish the deploy or the rollback",
     Reason.SCHEMA_BEHIND: "apply the migrations: python manage.py migrate",
-    Reason.HISTORY_INCONSISTENT: "compare the rows of django_migrations with the code: "
+    Reason.HISTORY_INCONSISTENT: "compare django_migrations with the code: "
     "python manage.py migrate --plan",
     Reason.MIGRATE_RUNNING: "wait until the running migrate has ended",
     Reason.DATABASE_UNREACHABLE: "check that the database runs and that this host may reach it",

@@ -1,8 +1,12 @@
 """`sidecar check`: one look, one answer, one exit code."""
 
 import json
+import os
+import pty
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from support import project
 from support.database import Database
@@ -25,8 +29,8 @@ def test_current_is_zero(migrated: Database, manifest: Path) -> None:
     """A migrated database gives 0, and a last line that says there is nothing to do."""
     ended = check(manifest, migrated.reader)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "applied   45 of 45" in ended.stdout
-    assert ended.stdout.endswith("schema_current\nnext: nothing to do\n")
+    assert "default   public  current  45 of 45  20" in ended.stdout
+    assert ended.stdout.endswith("\nschema_current\nnext: nothing to do\n")
 
 
 def test_behind_is_ten_and_names_what_is_pending(migrated: Database, manifest: Path) -> None:
@@ -34,8 +38,8 @@ def test_behind_is_ten_and_names_what_is_pending(migrated: Database, manifest: P
     migrated.migrate("orders", "0010")
     ended = check(manifest, migrated.reader)
     assert ended.returncode == 10
-    assert "pending   orders.0011_fill_order_totals  (RunPython fill_totals, " in ended.stdout
-    assert "pending   orders.0012_order_archived  (AddField order.archived)" in ended.stdout
+    assert "1  orders.0011_fill_order_totals  RunPython fill_totals, " in ended.stdout
+    assert "2  orders.0012_order_archived     AddField order.archived" in ended.stdout
     assert ended.stdout.endswith("next: apply the migrations: python manage.py migrate\n")
 
 
@@ -66,8 +70,23 @@ def test_inconsistent_is_twelve_after_a_second_look(migrated: Database, manifest
     migrated.execute("DELETE FROM django_migrations WHERE name = '0010_order_total'")
     ended = check(manifest, migrated.reader)
     assert ended.returncode == 12
-    refused = "refused   orders.0011_fill_order_totals is applied before orders.0010_order_total"
+    refused = "refused  orders.0011_fill_order_totals is applied before orders.0010_order_total"
     assert refused in ended.stdout
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colour_is_for_terminals(
+    migrated: Database, manifest: Path, variables: dict[str, str], *, coloured: bool
+) -> None:
+    """On a terminal the answer has colours, unless NO_COLOR is set; elsewhere it never has."""
+    ours, theirs = pty.openpty()
+    environment = project.environment(DATABASE_URL=migrated.reader, TERM="xterm", **variables)
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        command = [project.sidecar(), "check", f"--manifest={manifest}"]
+        subprocess.run(command, check=True, env=environment, stdout=theirs)
+        os.close(theirs)
+        assert (b"\x1b[" in screen.read(65536)) is coloured
+    assert "\x1b" not in check(manifest, migrated.reader).stdout
 
 
 def test_unreachable_is_twenty(manifest: Path) -> None:
@@ -85,4 +104,4 @@ def test_an_absent_table_is_said(database: Database, manifest: Path) -> None:
     database.execute("DROP TABLE django_migrations")
     ended = check(manifest, database.reader)
     assert ended.returncode == 10
-    assert "there is no table django_migrations in public" in ended.stdout
+    assert "there is no table django_migrations in public" in " ".join(ended.stdout.split())

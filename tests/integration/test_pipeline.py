@@ -100,6 +100,6 @@ def test_a_dump_is_checked_without_a_database(migrated: Database, manifest: Path
     )
     ended = run(script, manifest.parent)
     assert ended.returncode == 10
-    assert "pending   orders.0012_order_archived" in ended.stdout
+    assert "1  orders.0012_order_archived  AddField order.archived" in ended.stdout
     explained = run(f"{script} --explain orders.0012_order_archived", manifest.parent)
     assert explained.stdout.startswith("orders.0012_order_archived is pending (1 of 1 in the plan)")
