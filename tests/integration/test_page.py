@@ -4,8 +4,11 @@ Pictures of each state are left in .screenshots/.
 """
 
 import json
+import re
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from sidecar.outlets import page as shipped
+from support import project
 from support.browser import Visit, chromium
 from support.database import Database
 from support.process import Sidecar, until
@@ -118,6 +122,39 @@ def test_lost_contact_is_said_and_ends_by_itself(
             visit.headline("Lost contact")
             between.mode = Mode.PASS
             visit.headline("Ready")
+
+
+def test_a_blocked_run_and_its_durations_are_shown(
+    visit: Visit, migrated: Database, manifest: Path
+) -> None:
+    """Who holds the lock that migrate waits for; then how long each migration took."""
+    migrated.migrate("orders", "0009")
+    command = (project.sidecar(), "migrate", f"--manifest={manifest}", "--")
+    environment = project.environment(DATABASE_URL=migrated.migrator, EXAMPLE_SLOW_SECONDS="2")
+    with Sidecar(manifest, *QUICK, url=migrated.reader) as sidecar:
+        visit.page.goto(sidecar.url)
+        visit.headline("Not ready")
+        with migrated.server.connect(migrated.name) as report:
+            report.execute("SET application_name = 'nightly report'")
+            report.execute("BEGIN")
+            report.execute("LOCK TABLE orders_order IN ACCESS SHARE MODE")
+            run = subprocess.Popen(
+                [*command, sys.executable, "manage.py", "migrate", "--verbosity=0"],
+                cwd=project.APP, env=environment, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            visit.page.get_by_text("blocked by a lock, since").wait_for()
+            assert f"held by process {report.info.backend_pid}, nightly report" in visit.text()
+            assert "Next: end what blocks the running migrate" in visit.text()
+            visit.look_at("blocked")
+            report.execute("ROLLBACK")
+        assert run.wait(20) == 0
+        visit.headline("Ready")
+        told = visit.text()
+        assert "The last batch: 3 migrations in" in told
+        seconds = re.search(r"orders.0011_fill_order_totals took ([\d.]+) s", told)
+        assert seconds
+        assert float(seconds[1]) == pytest.approx(2.0, rel=0.2)
+        visit.look_at("migrated")
 
 
 def test_a_hidden_page_asks_nothing(visit: Visit, migrated: Database, manifest: Path) -> None:
