@@ -40,6 +40,8 @@ lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/fuzz.in -o requirements/fuzz.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/build.in -o requirements/build.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 compose/app/requirements.in -o compose/app/requirements.txt
 	$(BIN)/python tests/equivalence/matrix.py --lock
 	for pair in 4.2:3.9 5.2:3.10 6.0:3.12 6.1:3.13; do \
 	    $(BIN)/uv pip compile $(LOCK) --python-version $${pair#*:} \
