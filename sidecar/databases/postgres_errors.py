@@ -7,9 +7,7 @@ import asyncpg
 
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, DatabaseUnreachable
 
-NAMELESS: Final = (
-    "no user is named, and this uid has no name here; name one in the URL or PGUSER"
-)
+NAMELESS: Final = "no user is named, and this uid has no name here; name one in the URL or PGUSER"
 
 # What was raised, words in it, what that means, and what is told; the first that fits counts.
 EXPLAINED: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ...]] = (
