@@ -14,10 +14,12 @@ log = get_task_logger(__name__)
 # A folder stands in for the broker that a real shop would have.
 queue = os.environ.get("CELERY_QUEUE_FOLDER", "/queue")
 app = Celery("storefront", broker="filesystem://")
-app.conf.broker_transport_options = {"data_folder_in": queue, "data_folder_out": queue}
-app.conf.beat_schedule = {
-    "count": {"task": "storefront.tasks.count_open_orders", "schedule": 1.0}
+app.conf.broker_transport_options = {
+    "data_folder_in": queue,
+    "data_folder_out": queue,
+    "control_folder": f"{queue}/control",
 }
+app.conf.beat_schedule = {"count": {"task": "storefront.tasks.count_open_orders", "schedule": 1.0}}
 
 
 @app.task

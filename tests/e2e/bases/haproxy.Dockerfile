@@ -1,5 +1,5 @@
 # Stands in for the official haproxy image.
-FROM migration-sidecar-e2e/debian
+FROM migration-sidecar-e2e/base
 RUN apt-get update -q \
     && apt-get install -qy --no-install-recommends haproxy \
     && rm -rf /var/lib/apt/lists/*

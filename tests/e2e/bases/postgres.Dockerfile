@@ -1,5 +1,5 @@
 # Stands in for the official postgres image: as much of its entrypoint as the compose files use.
-FROM migration-sidecar-e2e/debian
+FROM migration-sidecar-e2e/base
 RUN apt-get update -q \
     && apt-get install -qy --no-install-recommends postgresql-15 \
     && rm -rf /var/lib/apt/lists/* /var/lib/postgresql/* \
