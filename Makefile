@@ -5,7 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help demo test lint types contracts unit integration docs lock clean equivalence equivalence-real rollback-real race faults fuzz soak monitoring
+.PHONY: help demo test lint types contracts unit integration docs lock clean images e2e sbom audit \
+        equivalence equivalence-real rollback-real race faults fuzz soak monitoring
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -41,6 +42,9 @@ lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/fuzz.in -o requirements/fuzz.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/e2e.in -o requirements/e2e.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/build.in -o requirements/build.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 compose/app/requirements.in -o compose/app/requirements.txt
 	$(BIN)/python tests/equivalence/matrix.py --lock
 	for pair in 4.2:3.9 5.2:3.10 6.0:3.12 6.1:3.13; do \
 	    $(BIN)/uv pip compile $(LOCK) --python-version $${pair#*:} \
@@ -51,7 +55,7 @@ LOCK := --quiet --upgrade --universal --generate-hashes \
         --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) $(STAMPS) .bake .equivalence .fuzz .real dist build .demo .screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(STAMPS) .bake .e2e .equivalence .fuzz .real dist build .demo .screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(STAMPS)/environment: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; try make PYTHON=python3.12")'
@@ -94,3 +98,25 @@ race: $(STAMPS)/installed ## twenty replicas that all apply migrations at once
 
 faults: $(STAMPS)/installed ## every fault in every state of the gate, as a table
 	PYTHONPATH=tests $(BIN)/python tests/integration/faults/matrix.py $(ARGS)
+
+$(STAMPS)/e2e: requirements/e2e.txt
+	$(PYTHON) -m venv --clear .e2e/tools
+	.e2e/tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/e2e.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+e2e: $(STAMPS)/installed $(STAMPS)/e2e ## the image and each compose story, with a real Docker engine (ARGS="-k blue_green")
+	PYTHONPATH=tests $(BIN)/python tests/e2e/run.py $(ARGS)
+
+# For another base or registry: make images BUILD="--build-arg PYTHON_IMAGE=..."
+images: ## the images that compose/ and k8s/ use: migration-sidecar, shop, shop-sidecar
+	docker build $(BUILD) --tag migration-sidecar \
+	    --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' sidecar/__init__.py)" \
+	    --build-arg REVISION="$$(git rev-parse HEAD 2>&- || echo unknown)" .
+	docker build $(BUILD) --tag shop compose/app
+	docker build --tag shop-sidecar compose/sidecar
+
+sbom: ## write the SBOM of the image that `make images` built (CycloneDX)
+	docker run --rm --network none --entrypoint cat migration-sidecar /opt/sidecar/sbom.cdx.json > sbom.cdx.json
+
+audit: $(STAMPS)/environment $(STAMPS)/e2e ## known vulnerabilities of what is shipped; exit code 75 where nobody could be asked
+	$(BIN)/python tools/audit.py .e2e/tools/bin/pip-audit requirements/run.txt

@@ -98,6 +98,9 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
     from typing import NoReturn
 
     from sidecar import settings
+    from sidecar.commands import first
+
+    first.end_when_told()
 
     class Parser(ArgumentParser):
         def error(self, message: str) -> NoReturn:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final
 
 from sidecar import __version__
-from sidecar.commands import inputs, logs
+from sidecar.commands import first, inputs, logs
 from sidecar.commands.clock import SystemClock
 from sidecar.core import gate
 from sidecar.core.document import status_document
@@ -47,6 +47,7 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     """Serve until told to stop; return 0."""
     logs.configure(settings)
     manifest = inputs.load_manifest(settings.manifest)
+    first.reap_orphans()
     asyncio.run(_serve(settings, manifest))
     return 0
 

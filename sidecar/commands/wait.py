@@ -15,7 +15,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final, Protocol
 
-from sidecar.commands import inputs, logs
+from sidecar.commands import first, inputs, logs
 from sidecar.commands.clock import SystemClock
 from sidecar.core import gate
 from sidecar.core.document import counts
@@ -48,6 +48,7 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     logs.configure(settings)
     manifest = inputs.load_manifest(settings.manifest)
     program = _find(command[0]) if command else None
+    first.reap_orphans()
     asyncio.run(_wait(settings, manifest))
     if program is not None:
         sys.stdout.flush()
@@ -67,6 +68,7 @@ def _find(name: str) -> str:
 
 
 def _become(program: str, command: list[str]) -> None:
+    first.hand_over()
     try:
         os.execv(program, command)  # noqa: S606 - becoming the operator's command is the purpose
     except OSError as error:

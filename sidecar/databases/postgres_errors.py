@@ -7,6 +7,8 @@ import asyncpg
 
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, DatabaseUnreachable
 
+NAMELESS: Final = "no user is named, and this uid has no name here; name one in the URL or PGUSER"
+
 # What was raised, words in it, what that means, and what is told; the first that fits counts.
 EXPLAINED: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ...]] = (
     (
@@ -84,6 +86,9 @@ EXPLAINED: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ..
         "{text}; check sslmode, sslrootcert and the server's certificate",
     ),
     (ConnectionRefusedError, "", DatabaseUnreachable, "connection refused"),
+    # libpq's default is the name of the process's user, and an arbitrary uid has none.
+    (KeyError, "getpwuid", DatabaseDenied, NAMELESS),
+    (OSError, "No username set", DatabaseDenied, NAMELESS),
     (ConnectionError, "SSL upgrade", DatabaseDenied, "{text}; check sslmode"),
     (
         asyncpg.exceptions.ClientConfigurationError,

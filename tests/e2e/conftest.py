@@ -1,0 +1,107 @@
+"""Images that are built once, compose projects that leave nothing, and a line for each story."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.compose import Project
+from e2e.docker import Image, docker
+from e2e.standins import build
+from support import needs
+from support.project import REPOSITORY
+
+TOOLS = REPOSITORY / ".e2e" / "tools" / "bin"
+LINES: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the stories told."""
+    terminalreporter.section("stories")
+    for line in LINES:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Add a line to the summary, with the time since the test began."""
+    began = time.monotonic()
+
+    def add(text: str) -> None:
+        name = request.node.name.removeprefix("test_").replace("_", " ")
+        LINES.append(f"{time.monotonic() - began:6.1f} s  {name}: {text}")
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def python() -> list[str]:
+    """Return the build arguments that name the Python base."""
+    if subprocess.run(["docker", "info"], check=False, capture_output=True).returncode:
+        needs.missing("a Docker engine; `make e2e` brings one")
+    image = os.environ.get("PYTHON_IMAGE")
+    return ["--build-arg", f"PYTHON_IMAGE={image}"] if image else []
+
+
+@pytest.fixture(scope="session")
+def image(python: list[str]) -> Image:
+    """Build the sidecar's image."""
+    build("migration-sidecar", REPOSITORY, *python)
+    return Image("migration-sidecar")
+
+
+@pytest.fixture(scope="session")
+def shop(python: list[str], image: Image) -> Image:
+    """Build the example shop, with the sidecar's command in it."""
+    build(
+        "shop", REPOSITORY / "compose" / "app", *python, f"--build-arg=SIDECAR_IMAGE={image.name}"
+    )
+    return Image("shop")
+
+
+@pytest.fixture(scope="session")
+def next_shop(shop: Image) -> Image:
+    """Build the shop's next release."""
+    build("shop:2", Path(__file__).parent / "release-2", f"--build-arg=SHOP_IMAGE={shop.name}")
+    return Image("shop:2")
+
+
+@pytest.fixture(scope="session")
+def shop_sidecar(shop: Image, image: Image) -> Image:
+    """Build the sidecar of the shop's release: the image, and the manifest."""
+    given = [f"--build-arg=SHOP_IMAGE={shop.name}", f"--build-arg=SIDECAR_IMAGE={image.name}"]
+    build("shop-sidecar", REPOSITORY / "compose" / "sidecar", *given)
+    return Image("shop-sidecar")
+
+
+@pytest.fixture(params=["docker-compose 1.29", "Compose v2"])
+def program(request: pytest.FixtureRequest) -> str:
+    """Return a Compose program: Debian's, and the newest."""
+    return str(TOOLS / "docker-compose") if request.param == "Compose v2" else "docker-compose"
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    """Return a network of the test's own."""
+    name = f"e2e-{os.getpid()}"
+    docker("network", "create", name)
+    yield name
+    docker("network", "rm", name)
+
+
+@pytest.fixture
+def projects(program: str, tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Make projects of the shipped files and overlays; none is left."""
+    made: list[Project] = []
+
+    def make(*overlays: str, **variables: str) -> Project:
+        project = Project(program, tmp_path, *overlays, **variables)
+        made.append(project.__enter__())
+        return project
+
+    yield make
+    for project in made:
+        project.__exit__()
