@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 
 .PHONY: help demo test lint types contracts unit integration docs lock clean images e2e sbom audit \
-        equivalence equivalence-real rollback-real race faults fuzz soak monitoring
+        equivalence equivalence-real rollback-real race tenants faults fuzz soak monitoring
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -95,6 +95,9 @@ rollback-real: $(STAMPS)/installed ## a large public project to its next release
 
 race: $(STAMPS)/installed ## twenty replicas that all apply migrations at once
 	PYTHONPATH=tests $(BIN)/python tests/race/run.py $(ARGS)
+
+tenants: $(STAMPS)/installed ## how looking at 10 to 10,000 schemas grows
+	PYTHONPATH=tests $(BIN)/python tests/tenants/growth.py $(ARGS)
 
 faults: $(STAMPS)/installed ## every fault in every state of the gate, as a table
 	PYTHONPATH=tests $(BIN)/python tests/integration/faults/matrix.py $(ARGS)

@@ -97,7 +97,7 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
     from importlib import import_module
     from typing import NoReturn
 
-    from sidecar import settings
+    from sidecar import settings, sources
     from sidecar.commands import first
 
     first.end_when_told()
@@ -129,7 +129,7 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
             f"{name}: unknown argument {_told(unknown[0])}{_nearest(unknown[0], tuple(flags))}; "
             f"see sidecar {name} --help"
         )
-    code: int = module.run(settings.load(vars(options)), options, command)
+    code: int = module.run(sources.load(vars(options)), options, command)
     return code
 
 

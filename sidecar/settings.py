@@ -1,16 +1,8 @@
-"""Every setting, once: flag, `SIDECAR_*` variable and TOML key of the same name.
+"""Every setting, once: flag, `SIDECAR_*` variable and TOML key of the same name."""
 
-Flags win over the environment, the environment over the file. A name that does not exist
-is an error, with the nearest that does.
-"""
-
-import os
-import re
-import tomllib
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,14 +10,6 @@ from sidecar.errors import UsageError
 from sidecar.parsing import condition_type, count, duration, listed, one_of, positive, switch, whole
 
 T = TypeVar("T")
-
-PREFIX: Final = "SIDECAR_"
-
-# Kubernetes describes services to pods in variables; a service whose name begins with
-# "sidecar" must not stop us from starting.
-SERVICE_LINK: Final = re.compile(
-    r"SIDECAR_(.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP).*)"
-)
 
 
 def setting(
@@ -40,6 +24,15 @@ def setting(
     return field(
         default=default, repr=not secret, metadata={"group": group, "parse": parse, "help": text}
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A further database: its name in Django's DATABASES, and where it is."""
+
+    name: str
+    url: str | None = field(default=None, repr=False)
+    password_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +51,29 @@ class Settings:
         "database", Path, None, "file with the password, read anew at every connect"
     )
     schemas: tuple[str, ...] = setting(
-        "database", listed, (), "schema of django_migrations (default: by search_path, as Django)"
+        "database",
+        listed,
+        (),
+        "schemas to watch: names, tenant_*, all, ALIAS:tenant_* (default: as Django finds it)",
     )
+    schemas_query: str | None = setting(
+        "database", str, None, "SQL that returns further schemas to watch, such as the tenants'"
+    )
+    empty_schemas: str = setting(
+        "verdict",
+        one_of("pending", "ignore"),
+        "pending",
+        "schemas, of several, in which nothing was ever migrated",
+    )
+    aliases: tuple[Alias, ...] = ()
+    """From SIDECAR_DATABASE_URL_<ALIAS>, or the file's `[databases.<alias>]`."""
     connect_timeout: float = setting("database", positive, 3.0, "limit for connecting")
     read_timeout: float = setting("database", positive, 5.0, "limit for one look")
     optional: tuple[str, ...] = setting(
-        "verdict", listed, (), "migrations that need not precede traffic: analytics.*,shop.0042_*"
+        "verdict",
+        listed,
+        (),
+        "what need not precede traffic: analytics.*,shop.0042_*, or targets: replica:*",
     )
     accept_hidden: tuple[str, ...] = setting(
         "verdict", listed, (), "hidden migrations that are known to be harmless"
@@ -163,7 +173,9 @@ class Settings:
     timeout: float | None = setting("wait", positive, None, "give up after this long (exit 124)")
 
 
-FIELDS: Final[dict[str, "Field[Any]"]] = {item.name: item for item in fields(Settings)}
+FIELDS: Final[dict[str, "Field[Any]"]] = {
+    item.name: item for item in fields(Settings) if item.metadata
+}
 
 
 def add_flags(parser: ArgumentParser, groups: Sequence[str]) -> None:
@@ -190,76 +202,11 @@ def shown(item: "Field[Any]") -> str:
     return f"{value:g}s" if isinstance(value, float) else str(value or "")
 
 
-def load(flags: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings from flags, environment and file.
-
-    Raises UsageError, which names the place and repeats no value of a URL.
-    """
-    given = {name: text for name, text in flags.items() if name in FIELDS and text is not None}
-    from_flags = {name: (f"--{name.replace('_', '-')}", text) for name, text in given.items()}
-    from_environment = _environment(environment)
-    config = flags.get("config") or environment.get(PREFIX + "CONFIG")
-    from_file = _file(Path(config)) if config else {}
-    raw = {**from_file, **from_environment, **from_flags}
-    values = {name: _parse(FIELDS[name], place, text) for name, (place, text) in raw.items()}
-    settings = Settings(**values)
-    _check(settings)
-    return settings
-
-
-def _environment(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    found = {}
-    for variable, text in environment.items():
-        name = variable.removeprefix(PREFIX).lower()
-        if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
-            continue
-        if name in FIELDS:
-            found[name] = (variable, text)
-        elif not (SERVICE_LINK.fullmatch(variable) or ("://" in text and name.endswith("port"))):
-            raise UsageError(f"unknown variable {variable}{_nearest(name, PREFIX, str.upper)}")
-    if "database_url" not in found and environment.get("DATABASE_URL"):
-        found["database_url"] = ("DATABASE_URL", environment["DATABASE_URL"])
-    return found
-
-
-def _file(path: Path) -> dict[str, tuple[str, str]]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not TOML: {error}") from None
-    found = {}
-    for name, value in document.items():
-        if name not in FIELDS:
-            raise UsageError(f"{path}: unknown key {name}{_nearest(name, '', str.lower)}")
-        found[name] = (f"{path}: {name}", _text(value))
-    return found
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list):
-        return ",".join(str(part) for part in value)
-    return str(value)
-
-
-def _nearest(name: str, prefix: str, case: Callable[[str], str]) -> str:
-    close = get_close_matches(name, FIELDS, 1)
-    return f"; did you mean {prefix}{case(close[0])}?" if close else ""
-
-
-def _parse(item: "Field[Any]", place: str, text: str) -> Any:  # noqa: ANN401 - as many types as settings
-    try:
-        return item.metadata["parse"](text)
-    except ValueError as error:
-        raise UsageError(f"{place}: {text!r} {error}") from None
-
-
-def _check(settings: Settings) -> None:
-    if len(settings.schemas) > 1:
-        raise UsageError("schemas: this version watches one schema; name one")
+def check(settings: Settings) -> None:
+    """Raise UsageError for settings that contradict each other."""
+    if settings.aliases and not all(alias.url for alias in settings.aliases):
+        (first, *_) = [alias.name for alias in settings.aliases if not alias.url]
+        raise UsageError(f"database {first} has a password file and no URL; give it one")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise UsageError("tls_cert and tls_key go together; set both")
     if settings.tls_cert is not None and not settings.details_listen:

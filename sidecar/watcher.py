@@ -11,13 +11,14 @@ from typing import Final, Protocol
 
 import msgspec
 
-from sidecar.core import batch, cadence
+from sidecar.core import cadence, targets
 from sidecar.core.gate import due, step
 from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded
 from sidecar.core.snapshot import Identity, Snapshot, Target, overall
 from sidecar.core.states import Drain, Event, Gate, Phase, Policy, Reason, Tick
+from sidecar.core.targets import Needs, Watched
 from sidecar.errors import DatabaseError
 
 LOG = logging.getLogger("sidecar.watcher")
@@ -66,6 +67,7 @@ class Watcher:
         clock: Clock,
         chance: Callable[[], float],
         steady: float,
+        needs: Needs = Needs(),  # noqa: B008 - frozen
     ) -> None:
         """Take the parts; nothing is read before `run`."""
         self._readers = readers
@@ -78,9 +80,7 @@ class Watcher:
         self._steady = steady
         self._listeners: list[Listener] = []
         self._started_at = clock.monotonic()
-        self._targets = {name: Target(database=name) for name in readers}
-        self._texts: dict[str, str] = {}
-        self._timelines: dict[str, batch.Timeline] = {}
+        self._watched = {name: targets.begin(name, needs) for name in readers}
         self._promised = dict.fromkeys(readers, self._started_at + LONGEST_LOOK)
         self.snapshot = self._snapshot()
 
@@ -117,9 +117,9 @@ class Watcher:
                 rhythm,
                 self._gate,
                 at=self._clock.monotonic(),
-                failed=self._targets[name].failure is not None,
+                failed=all(target.failure for target in self._watched[name].targets),
                 progressed=progressed,
-                running=self._targets[name].run is not None,
+                running=self._watched[name].run is not None,
                 steady=self._steady,
             )
             if rhythm.pause > cadence.KEEP_CONNECTION:
@@ -140,65 +140,44 @@ class Watcher:
                 self._announce()
 
     async def _look(self, name: str, reader: Reader) -> bool:
-        """Look once; tell whether the rows have changed, or a run has begun or ended."""
+        """Look once; tell whether rows have changed, or a run has begun or ended."""
         began = self._clock.monotonic()
-        before, progressed, turned = self._targets[name], False, False
+        before, progressed, turned = self._watched[name], False, False
         try:
             recorded = await reader.read()
         except DatabaseError as error:
-            after = msgspec.structs.replace(
-                before, failure=Reason(error.reason), message=str(error)
-            )
+            after = targets.failed(before, Reason(error.reason), str(error))
         else:
-            progressed = name in self._texts and recorded.text != self._texts[name]
-            turned = (recorded.run is None) is not (before.run is None)
-            after = self._judged(name, before, recorded)
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        self._targets[name] = msgspec.structs.replace(
-            after,
-            looks=before.looks + 1,
-            looked_at=wall,
-            succeeded_at=wall if after.failure is None else before.succeeded_at,
-            progress_at=wall if progressed else before.progress_at,
-            took=now - began,
-        )
-        look = overall(tuple(self._targets.values()), now)
+            opened = self._gate.opened_at is not None
+            after = targets.read(before, recorded, self._judge, opened=opened)
+            progressed = before.rows is not None and after.rows != before.rows
+            turned = (after.run is None) is not (before.run is None)
+        now = self._clock.monotonic()
+        self._watched[name] = self._timed(after, before.targets[0], now - began, progressed)
+        look = overall(self._targets(), now, name)
         if look is not None:
             self._step(look)
         self._announce()
         return progressed or turned
 
-    def _judged(self, name: str, before: Target, recorded: Recorded) -> Target:
-        """Compare, unless the same bytes were compared before."""
-        verdict = before.verdict
-        timeline = self._timelines.get(name)
-        if verdict is None or self._texts.get(name) != recorded.text:
-            verdict = self._judge(recorded.keys())
-            self._texts[name] = recorded.text
-        if timeline is None:
-            timeline = batch.begin(recorded.recent)
-        elif recorded.recent:
-            run = recorded.run or before.run
-            timeline = batch.advance(
-                timeline,
-                recorded.recent,
-                complete=not verdict.pending,
-                run_since=run.since if run else None,
+    def _timed(self, watched: Watched, last: Target, took: float, progressed: bool) -> Watched:  # noqa: FBT001
+        """Return a database with the times of a look; all its targets are looked at together."""
+        wall = self._clock.wall()
+        timed = (
+            msgspec.structs.replace(
+                target,
+                looks=last.looks + 1,
+                looked_at=wall,
+                succeeded_at=wall if target.failure is None else last.succeeded_at,
+                progress_at=wall if progressed else last.progress_at,
+                took=took,
             )
-        self._timelines[name] = timeline
-        return msgspec.structs.replace(
-            before,
-            run=recorded.run,
-            timeline=timeline.applied,
-            seen=timeline.seen,
-            batch=timeline.batch,
-            schema=recorded.schema,
-            verdict=verdict,
-            failure=None,
-            message=None,
-            note=recorded.note,
-            last_applied=recorded.last_applied,
+            for target in watched.targets
         )
+        return msgspec.structs.replace(watched, targets=tuple(timed))
+
+    def _targets(self) -> tuple[Target, ...]:
+        return tuple(target for watched in self._watched.values() for target in watched.targets)
 
     def _step(self, event: Event) -> None:
         self._gate = step(self._gate, event, self._policy)
@@ -215,7 +194,7 @@ class Watcher:
     def _snapshot(self) -> Snapshot:
         return Snapshot(
             gate=self._gate,
-            targets=tuple(self._targets.values()),
+            targets=self._targets(),
             identity=self._identity,
             epoch=self._clock.wall() - self._clock.monotonic(),
             started_at=self._started_at,

@@ -9,18 +9,21 @@ import asyncio
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from sidecar.commands import inputs, table
+from sidecar.commands.codes import exit_code
 from sidecar.core import document
 from sidecar.core.explain import explain
-from sidecar.core.graph import Outcome
-from sidecar.core.manifest import Key, Manifest
+from sidecar.core.graph import Outcome, Verdict
+from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded
-from sidecar.core.snapshot import Target
-from sidecar.core.states import Reason
+from sidecar.core.snapshot import overall
+from sidecar.core.states import Look, Reason
+from sidecar.core.targets import Needs, Watched, begin, failed, read
 from sidecar.databases import Database
 from sidecar.databases.dump import Dump
 from sidecar.errors import DatabaseError
@@ -32,7 +35,7 @@ SECOND_LOOK: Final = 0.5
 """Seconds before an inconsistent history is looked at again: a run of migrate can show
 half a squash between two commits."""
 
-EXIT: Final = {Outcome.BEHIND: 10, Outcome.AHEAD: 11, Outcome.INCONSISTENT: 12}
+Judge = Callable[[Sequence[Key]], Verdict]
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -52,68 +55,55 @@ def add_options(parser: ArgumentParser) -> None:
 def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
     """Check once; return the exit code."""
     manifest = inputs.load_manifest(settings.manifest)
-    database = Dump(options.applied) if options.applied else inputs.open_database(settings)
-    target, recorded = asyncio.run(_look(database, settings, manifest))
-    code = exit_code(target, settings, strict=options.strict)
-    if options.explain and recorded is not None:
-        key = Key(options.explain)
-        lines = explain(manifest, recorded.keys(), key, settings.optional)
+    databases: dict[str, Database] = (
+        {inputs.DEFAULT: Dump(options.applied)}
+        if options.applied
+        else inputs.open_databases(settings, manifest)
+    )
+    judge = inputs.judge(settings, manifest)
+    needs = inputs.needs(settings)
+    watched = asyncio.run(_look(databases, judge, needs))
+    targets = [target for one in watched for target in one.targets]
+    look = overall(targets, 0.0)
+    assert look is not None  # noqa: S101 - every target was looked at
+    code = _code(look, settings, strict=options.strict)
+    rows = watched[0].rows
+    if options.explain and rows:
+        keys = Recorded(rows[0][0]).keys()
+        lines = explain(manifest, keys, Key(options.explain), settings.optional)
         sys.stdout.write("\n".join(lines) + "\n")
     elif options.json:
-        body = msgspec.json.encode(_document(target, manifest, ready=code == 0))
+        body = msgspec.json.encode(document.check_document(targets, look, manifest, code == 0))
         sys.stdout.write(msgspec.json.format(body.decode(), indent=2) + "\n")
     else:
         paint = table.painter(sys.stdout, os.environ)
-        sys.stdout.write("\n".join(table.lines([target], manifest, paint)) + "\n")
+        sys.stdout.write("\n".join(table.lines(targets, manifest, paint)) + "\n")
     return code
 
 
-async def _look(
-    database: Database, settings: Settings, manifest: Manifest
-) -> tuple[Target, Recorded | None]:
-    judge = inputs.judge(settings, manifest)
+async def _look(databases: Mapping[str, Database], judge: Judge, needs: Needs) -> list[Watched]:
+    """Look at every database at once."""
+    looks = (_look_at(name, found, judge, needs) for name, found in databases.items())
+    return await asyncio.gather(*looks)
+
+
+async def _look_at(name: str, database: Database, judge: Judge, needs: Needs) -> Watched:
+    watched = begin(name, needs)
     try:
-        recorded = await database.read()
-        verdict = judge(recorded.keys())
-        if verdict.outcome is Outcome.INCONSISTENT and not isinstance(database, Dump):
+        watched = read(watched, await database.read(), judge, opened=False)
+        outcomes = {verdict.outcome for verdict in watched.verdicts.values()}
+        if Outcome.INCONSISTENT in outcomes and not isinstance(database, Dump):
             await asyncio.sleep(SECOND_LOOK)
-            recorded = await database.read()
-            verdict = judge(recorded.keys())
+            watched = read(watched, await database.read(), judge, opened=False)
     except DatabaseError as error:
-        reason = Reason(error.reason)
-        return Target(database="default", failure=reason, message=str(error)), None
+        watched = failed(watched, Reason(error.reason), str(error))
     finally:
         await database.release()
-    target = Target(
-        database="default",
-        schema=recorded.schema,
-        verdict=verdict,
-        note=recorded.note,
-        run=recorded.run,
-        last_applied=recorded.last_applied,
-    )
-    return target, recorded
+    looked = (msgspec.structs.replace(target, looked_at=0.0) for target in watched.targets)
+    return msgspec.structs.replace(watched, targets=tuple(looked))
 
 
-def exit_code(target: Target, settings: Settings, *, strict: bool) -> int:
-    """Return the exit code that a target means under these settings."""
-    if target.verdict is None:
+def _code(look: Look, settings: Settings, *, strict: bool) -> int:
+    if look.outcome is None:
         return DatabaseError.exit_code
-    outcome = target.verdict.outcome
-    if outcome is Outcome.AHEAD and settings.on_ahead == "ready" and not strict:
-        return 0
-    if outcome is Outcome.BEHIND and target.verdict.pruned and settings.accept_pruned:
-        return 0
-    return EXIT.get(outcome, 0)
-
-
-def _document(target: Target, manifest: Manifest, *, ready: bool) -> document.Document:
-    told = document.target_document(target)
-    return {
-        "ready": ready,
-        "verdict": told["verdict"],
-        "reason": told["reason"],
-        "release": manifest.release,
-        "manifest": manifest.digest,
-        "targets": [told],
-    }
+    return exit_code(look.outcome, settings, pruned=look.pruned, strict=strict)

@@ -1,6 +1,7 @@
 """What commands start from: the manifest, the database and the policy that settings name."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,12 +11,15 @@ from sidecar.core import graph
 from sidecar.core.manifest import Key, Manifest, decode
 from sidecar.core.snapshot import Identity
 from sidecar.core.states import Policy
+from sidecar.core.targets import Needs
 from sidecar.databases import Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
 from sidecar.settings import Settings
 
 LARGEST: Final = 64 * 1024 * 1024
 """A manifest of 100,000 migrations is half of this."""
+
+DEFAULT: Final = "default"
 
 LIBPQ: Final = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
 
@@ -45,24 +49,66 @@ def identity(manifest: Manifest) -> Identity:
     return Identity(manifest.release, manifest.digest, manifest.django)
 
 
-def open_database(settings: Settings) -> Database:
-    """Return the database of the settings; nothing is opened yet. Raises UsageError."""
-    return connect(address(settings))
+def open_databases(settings: Settings, manifest: Manifest) -> dict[str, Database]:
+    """Return every database of the settings by its alias; nothing is opened yet.
+
+    Raises UsageError, also for an alias that the manifest does not know.
+    """
+    aliases = {_alias(found.name, manifest): found for found in settings.aliases}
+    opened = {}
+    if DEFAULT not in aliases and (_is_named(settings) or not aliases):
+        opened[DEFAULT] = connect(address(settings))
+    for name, found in aliases.items():
+        opened[name] = connect(_address(settings, name, found.url, found.password_file))
+    return opened
+
+
+def _alias(name: str, manifest: Manifest) -> str:
+    """Return an alias as Django has it: a variable has no hyphens, and is in capitals."""
+    for alias in manifest.databases:
+        if re.sub(r"\W", "_", alias).lower() == re.sub(r"\W", "_", name).lower():
+            return alias
+    known = ", ".join(manifest.databases)
+    raise UsageError(f"the manifest has no database {name}; its DATABASES are {known}")
 
 
 def address(settings: Settings) -> Address:
-    """Return where the settings say that the rows are. Raises UsageError."""
-    if settings.database_url is None and not any(os.environ.get(name) for name in LIBPQ):
+    """Return where the settings say that the default database is. Raises UsageError."""
+    if not _is_named(settings):
         raise UsageError("no database is named; set DATABASE_URL (or SIDECAR_DATABASE_URL, or PG*)")
-    file = settings.password_file
+    return _address(settings, DEFAULT, settings.database_url, settings.password_file)
+
+
+def _is_named(settings: Settings) -> bool:
+    return settings.database_url is not None or any(os.environ.get(name) for name in LIBPQ)
+
+
+def _address(settings: Settings, alias: str, url: str | None, file: Path | None) -> Address:
+    schemas = _schemas(settings, alias)
+    query = settings.schemas_query if alias == DEFAULT else None
+    one = len(schemas) == 1 and schemas[0] != "all" and "*" not in schemas[0] and not query
     return Address(
-        url=settings.database_url,
-        schema=settings.schemas[0] if settings.schemas else None,
+        url=url,
+        schema=schemas[0] if one else None,
+        schemas=() if one else schemas,
+        schemas_query=query,
         options=os.environ.get("PGOPTIONS"),
         password=partial(_password, file) if file else None,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
     )
+
+
+def _schemas(settings: Settings, alias: str) -> tuple[str, ...]:
+    """Return the schemas of an alias; those without one belong to the default database."""
+    split = [(*schema.rpartition(":"),) for schema in settings.schemas]
+    return tuple(schema for owner, _, schema in split if (owner or DEFAULT) == alias)
+
+
+def needs(settings: Settings) -> Needs:
+    """Return which targets the gate depends on."""
+    patterns = tuple(pattern for pattern in settings.optional if ":" in pattern)
+    return Needs(optional=patterns, empty=settings.empty_schemas == "pending")
 
 
 def _password(file: Path) -> str:
@@ -77,7 +123,7 @@ def judge(settings: Settings, manifest: Manifest) -> Callable[[Sequence[Key]], g
     return partial(
         graph.compare,
         manifest,
-        optional=settings.optional,
+        optional=tuple(pattern for pattern in settings.optional if ":" not in pattern),
         accept_hidden=settings.accept_hidden,
     )
 

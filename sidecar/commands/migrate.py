@@ -20,16 +20,15 @@ import msgspec
 
 from sidecar.commands import inputs, logs
 from sidecar.commands.attempt import Attempt
-from sidecar.commands.check import exit_code
 from sidecar.commands.child import FORWARDED, Child
+from sidecar.commands.codes import exit_code
 from sidecar.commands.queue import Queue
 from sidecar.commands.schema import Schema, Sight
 from sidecar.core import report as told
 from sidecar.core.failure import POOLER, Failure, failure
 from sidecar.core.manifest import Manifest
 from sidecar.core.report import Report, Result
-from sidecar.core.snapshot import Target
-from sidecar.databases import Rails, Turn, turn
+from sidecar.databases import Rails, Turn, connect, turn
 from sidecar.errors import DatabaseError, Interrupted
 from sidecar.settings import Settings
 
@@ -77,8 +76,9 @@ class Migration:
         self._manifest = manifest
         self._command = command
         judge = inputs.judge(settings, manifest)
-        self._schema = Schema(inputs.open_database(settings), judge)
-        self._turn: Turn = turn(inputs.address(settings))
+        address = inputs.address(settings)
+        self._schema = Schema(connect(address), judge)
+        self._turn: Turn = turn(address)
         self._queue = Queue(self._schema, self._turn, settings.lock_timeout)
         self._child: Child | None = None
         self._signal: int | None = None
@@ -189,9 +189,10 @@ class Migration:
         return (Result.INCOMPLETE if verdict else Result.APPLIED), verdict
 
     def _verdict(self, sight: Sight | None) -> int:
-        verdict = sight.verdict if sight else None
-        target = Target(database="default", verdict=verdict)
-        return exit_code(target, self._settings, strict=False)
+        if sight is None:
+            return DatabaseError.exit_code
+        verdict = sight.verdict
+        return exit_code(verdict.outcome, self._settings, pruned=verdict.pruned)
 
     def _report(  # noqa: PLR0913 - what a run was, in one place
         self,

@@ -86,7 +86,7 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
 def _watcher(settings: Settings, manifest: Manifest, *, remembered: bool) -> Watcher:
     clock = SystemClock()
     return Watcher(
-        {"default": inputs.open_database(settings)},
+        inputs.open_databases(settings, manifest),
         inputs.judge(settings, manifest),
         identity=inputs.identity(manifest),
         gate=gate.begin(clock.monotonic(), remembered=remembered),
@@ -94,6 +94,7 @@ def _watcher(settings: Settings, manifest: Manifest, *, remembered: bool) -> Wat
         clock=clock,
         chance=random.random,
         steady=settings.interval,
+        needs=inputs.needs(settings),
     )
 
 

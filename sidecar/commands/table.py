@@ -14,7 +14,7 @@ from sidecar.core.document import counts, timestamp
 from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Manifest
 from sidecar.core.snapshot import Target
-from sidecar.core.telling import next_step, target_line
+from sidecar.core.telling import next_step, place, target_line
 
 WIDTH: Final = 80
 GAP: Final = "  "
@@ -65,8 +65,8 @@ def lines(targets: Sequence[Target], manifest: Manifest, paint: Paint) -> Iterat
             yield from _surprises(target.verdict)
     yield ""
     for target in worst[:FEW]:
-        place = f"{target.database} {target.schema or ''}: " if len(targets) > 1 else ""
-        text = wrap(_clean(place + target_line(target)), WIDTH, subsequent_indent=GAP)
+        name = f"{place(target)}: " if len(targets) > 1 else ""
+        text = wrap(_clean(name + target_line(target)), WIDTH, subsequent_indent=GAP)
         yield from (paint(line, RANK[_state(target)]) for line in text)
     yield paint(f"next: {next_step(worst[0].reason, worst)}", BOLD)
 
@@ -84,13 +84,16 @@ def _overview(targets: Sequence[Target], paint: Paint) -> Iterator[str]:
         count = f"{applied} of {expected}" if _state(target) != "unknown" else "?"
         when = (timestamp(target.last_applied) or "-").partition(".")[0].replace("T", " ")
         when += "Z" if target.last_applied is not None else ""
-        rows.append([target.database, target.schema or "-", _state(target), count, when])
+        schema = target.schema or (f"{target.count} schemas" if target.schemas else "-")
+        rows.append([target.database, schema, _state(target), count, when])
     grid = _grid(rows, (12, 16, 12, 12, 20))
     yield paint(next(grid), BOLD)
     for line in grid:
         state = next((state for state in RANK if f"{GAP}{state} " in line), None)
         yield line if state is None else line.replace(state, paint(state, RANK[state]), 1)
-    rest = Tally(map(_state, targets[FEW:]))
+    rest: Tally[str] = Tally()
+    for target in targets[FEW:]:
+        rest[_state(target)] += target.count
     if rest:
         yield "and " + ", ".join(f"{rest[state]} {state}" for state in RANK if rest[state])
 

@@ -86,7 +86,7 @@ async def _wait(settings: Settings, manifest: Manifest) -> None:
             opened.set()
 
     watcher = Watcher(
-        {"default": inputs.open_database(settings)},
+        inputs.open_databases(settings, manifest),
         inputs.judge(settings, manifest),
         identity=inputs.identity(manifest),
         gate=gate.begin(clock.monotonic()),
@@ -94,6 +94,7 @@ async def _wait(settings: Settings, manifest: Manifest) -> None:
         clock=clock,
         chance=random.random,
         steady=settings.interval,
+        needs=inputs.needs(settings),
     )
     watcher.tell(notice)
     try:

@@ -3,23 +3,26 @@
 The fields of a target are a contract (README, "check --json"); names are `app.migration`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sidecar.core.batch import Applied, Batch
 from sidecar.core.diff import steps
 from sidecar.core.graph import Verdict
-from sidecar.core.manifest import Key, Node
+from sidecar.core.manifest import Key, Manifest, Node
 from sidecar.core.recorded import Run
-from sidecar.core.snapshot import Snapshot, Target
-from sidecar.core.states import Gate, Phase
+from sidecar.core.snapshot import REASONS, Snapshot, Target
+from sidecar.core.states import Gate, Look, Phase
 from sidecar.core.telling import next_step, target_line
 
 Document = dict[str, Any]
 
 LATEST: Final = 50
 """How much of the timeline is told."""
+
+NAMED: Final = 20
+"""How many of the schemas with the same rows are named."""
 
 LISTS: Final = (
     *("pending", "plan", "inconsistent", "conflicts", "hidden", "lost", "unrecorded"),
@@ -43,7 +46,12 @@ def counts(verdict: Verdict) -> tuple[int, int]:
 
 def target_document(target: Target) -> Document:
     """Return one target; one that could not be read has none of the lists."""
-    head = {"database": target.database, "schema": target.schema}
+    head: Document = {"database": target.database, "schema": target.schema}
+    if target.schemas:
+        # Of thousands of tenants the first few are named.
+        head |= {"count": target.count, "schemas": target.schemas[:NAMED]}
+    if not target.required:
+        head["required"] = False
     if target.failure is not None or target.verdict is None:
         return {
             **head,
@@ -65,6 +73,24 @@ def target_document(target: Target) -> Document:
         "graph_error": verdict.graph_error,
         "note": target.note,
         "last_applied": timestamp(target.last_applied),
+    }
+
+
+def check_document(
+    targets: Sequence[Target],
+    look: Look,
+    manifest: Manifest,
+    ready: bool,  # noqa: FBT001 - a field of the document
+) -> Document:
+    """Return what one look found, without a gate: the fields that scripts rely on."""
+    reason = look.failure if look.outcome is None else REASONS[look.outcome]
+    return {
+        "ready": ready,
+        "verdict": look.outcome or "unknown",
+        "reason": reason,
+        "release": manifest.release,
+        "manifest": manifest.digest,
+        "targets": [target_document(target) for target in targets],
     }
 
 

@@ -11,7 +11,8 @@ The rules, in words:
   for ever with `on_regression=hold`, it holds.
 - Inconsistent is believed only when two looks in a row say so, in every state: a run of
   `migrate` can show half a squash between two commits.
-- A failed look neither confirms nor clears a regression.
+- A failed look neither confirms nor clears a regression, and neither does a look at another
+  database.
 - A pruned squash (its row is there, those of its originals are gone) holds an open gate and
   never opens a shut one, unless `on_pruned=close` or `accept_pruned` say otherwise.
 - Draining is final.
@@ -34,6 +35,7 @@ class _Moment(msgspec.Struct, frozen=True):
     reason: Reason
     at: float
     policy: Policy
+    repeated: bool = False
 
 
 Rule = Callable[[Gate, _Moment], Gate]
@@ -58,7 +60,8 @@ def step(gate: Gate, event: Event, policy: Policy) -> Gate:
     """Return the state after this event."""
     signal, reason = _read(event, policy)
     rule = TABLE[gate.phase, signal]
-    after = rule(gate, _Moment(signal, reason, event.at, policy))
+    repeated = isinstance(event, Look) and event.repeated
+    after = rule(gate, _Moment(signal, reason, event.at, policy, repeated))
     if (after.phase, after.reason, after.holding) != (gate.phase, gate.reason, gate.holding):
         after = msgspec.structs.replace(after, since=event.at)
     if after.phase is Phase.OPEN and after.opened_at is None:
@@ -130,6 +133,8 @@ def wait_blind(gate: Gate, moment: _Moment) -> Gate:
 
 def doubt(gate: Gate, moment: _Moment) -> Gate:
     """Not ready; the reason changes only when a second look in a row agrees."""
+    if moment.repeated and gate.doubts:
+        return gate
     if gate.doubts + 1 >= INCONSISTENT_LOOKS:
         return msgspec.structs.replace(wait(gate, moment), doubts=gate.doubts + 1)
     return msgspec.structs.replace(gate, doubts=gate.doubts + 1, good_since=None)
@@ -151,6 +156,8 @@ def keep_open(gate: Gate, moment: _Moment) -> Gate:
 
 def confirm(gate: Gate, moment: _Moment) -> Gate:
     """Closes when enough looks in a row agree, unless the policy is to hold; holds until then."""
+    if moment.repeated and gate.doubts:
+        return gate
     policy, doubts = moment.policy, gate.doubts + 1
     needed = policy.regression_confirmations
     if moment.signal is Signal.INCONSISTENT:

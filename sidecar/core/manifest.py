@@ -97,6 +97,8 @@ class Manifest(msgspec.Struct, frozen=True, eq=False):
     nodes: dict[Key, Node]
     missing: dict[Key, Missing]
     optional: tuple[str, ...]
+    databases: tuple[str, ...]
+    """The aliases of Django's DATABASES."""
     squashes: dict[Key, tuple[Key, ...]]
     """What each squash replaces, as written."""
     originals: dict[Key, frozenset[Key]]
@@ -174,6 +176,7 @@ def _manifest(file: _File, graph: _Graph) -> Manifest:
         nodes=nodes,
         missing=missing,
         optional=graph.optional,
+        databases=tuple(file.databases),
         squashes=squashes,
         originals={key: _originals(squashes, key) for key in squashes},
         known=frozenset(nodes).union(missing, *squashes.values()),

@@ -30,6 +30,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Recorded(msgspec.Struct, frozen=True):
     """The recorded migrations of one schema, as the database wrote them: one key a line.
 
+    Of several schemas those with the same rows are one value, and `others` has the rest.
+
     Kept as the one value that came over the wire, so that a look which brings the same
     bytes costs no comparison.
     """
@@ -44,6 +46,15 @@ class Recorded(msgspec.Struct, frozen=True):
     """The newest rows and when they were recorded, newest last; empty where the text is the
     same as in the look before."""
     run: Run | None = None
+    schemas: tuple[str, ...] = ()
+    """Who has these rows, where a database with several schemas was asked; sorted."""
+    denied: str | None = None
+    """Why the rows of these schemas could not be read, though those of others could."""
+    others: tuple["Recorded", ...] = ()
+
+    def each(self) -> tuple["Recorded", ...]:
+        """Return every distinct set of rows."""
+        return (self, *self.others)
 
     def keys(self) -> list[Key]:
         """Return the recorded keys in the order of their ids, duplicates included."""

@@ -36,7 +36,9 @@ def samples(snapshot: Snapshot) -> Iterator[Sample]:
 
 def _looks(database: str, targets: Sequence[Target]) -> Iterator[Sample]:
     """Yield what is known of looking; thousands of schemas come down to their counts."""
-    found = Tally(map(_status, targets))
+    found: Tally[str] = Tally()
+    for target in targets:
+        found[_status(target)] += target.count
     for status in STATUSES:
         yield "targets", (database, status), found[status]
     yield "up", (database,), found["unknown"] == 0
@@ -75,25 +77,27 @@ def _runs(database: str, targets: Sequence[Target]) -> Iterator[Sample]:
 
 
 def _rows(database: str, targets: Sequence[Target]) -> Iterator[Sample]:
-    verdicts = [target.verdict for target in targets if target.verdict is not None]
+    verdicts = [(t.count, t.verdict) for t in targets if t.verdict is not None]
     if not verdicts:
         return
     expected: Tally[str] = Tally()
     pending: Tally[str] = Tally()
     hidden: Tally[str] = Tally()
-    for verdict in verdicts:
-        expected.update(verdict.expected)
-        pending.update(map(app_of, verdict.pending))
-        hidden.update(map(app_of, verdict.hidden))
+    for times, verdict in verdicts:
+        for app, count in verdict.expected.items():
+            expected[app] += times * count
+        for tally, keys in ((pending, verdict.pending), (hidden, verdict.hidden)):
+            for app, count in Tally(map(app_of, keys)).items():
+                tally[app] += times * count
     for app, count in expected.items():
         yield "expected_migrations", (database, app), count
         yield "migrations", (database, app, "applied"), count - pending[app] - hidden[app]
         yield "migrations", (database, app, "pending"), pending[app]
         yield "migrations", (database, app, "hidden"), hidden[app]
     for kind in ("newer", "leftover", "foreign"):
-        count = sum(len(getattr(verdict, kind)) for verdict in verdicts)
+        count = sum(times * len(getattr(verdict, kind)) for times, verdict in verdicts)
         yield "unexpected_migrations", (database, kind), count
-    duplicates = sum(verdict.duplicates for verdict in verdicts)
+    duplicates = sum(times * verdict.duplicates for times, verdict in verdicts)
     yield "unexpected_migrations", (database, "duplicate"), duplicates
 
 

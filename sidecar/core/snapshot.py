@@ -26,10 +26,18 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One schema of one database, as it was last seen. Times are seconds since the epoch."""
+    """One schema of one database, as it was last seen. Times are seconds since the epoch.
+
+    Schemas of a database that have the same rows are one target, however many they are.
+    """
 
     database: str
     schema: str | None = None
+    """Its name, where it is only one."""
+    schemas: tuple[str, ...] = ()
+    """All names, where several were asked for; sorted."""
+    required: bool = True
+    """Whether the gate depends on it."""
     verdict: Verdict | None = None
     """The last one; what it was before a failed look stays known."""
     failure: Reason | None = None
@@ -61,6 +69,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             return self.failure
         return Reason.STARTING if self.verdict is None else REASONS[self.verdict.outcome]
 
+    @property
+    def count(self) -> int:
+        """How many schemas it stands for."""
+        return len(self.schemas) or 1
+
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The gate, its targets, and who it stands for."""
@@ -74,25 +87,35 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """On the gate's clock."""
 
 
-def overall(targets: Sequence[Target], at: float) -> Look | None:
+def overall(targets: Sequence[Target], at: float, looked: str | None = None) -> Look | None:
     """Return what the targets say together, or None while one was never looked at.
 
-    The worst counts: inconsistent, behind, unknown, ahead, current.
+    The worst that a required one has counts: inconsistent, behind, unknown, ahead, current.
+    `looked` is the database that was looked at just now: what only others say was said
+    before, and is `repeated`.
     """
     if any(target.looked_at is None for target in targets):
         return None
-    readable = [t.verdict for t in targets if t.failure is None and t.verdict is not None]
-    outcomes = {verdict.outcome for verdict in readable}
-    if Outcome.INCONSISTENT in outcomes:
-        return Look(at=at, outcome=Outcome.INCONSISTENT)
-    if Outcome.BEHIND in outcomes:
-        pruned = all(verdict.pruned for verdict in readable if verdict.pending)
-        return Look(at=at, outcome=Outcome.BEHIND, pruned=pruned)
-    for target in targets:
+    required = [target for target in targets if target.required]
+    told = [
+        (t.database, t.verdict) for t in required if t.failure is None and t.verdict is not None
+    ]
+    for outcome in (Outcome.INCONSISTENT, Outcome.BEHIND):
+        found = [(name, verdict) for name, verdict in told if verdict.outcome is outcome]
+        if found:
+            return Look(
+                at=at,
+                outcome=outcome,
+                pruned=all(verdict.pruned for _, verdict in found),
+                repeated=looked is not None and looked not in {name for name, _ in found},
+            )
+    for target in required:
         if target.failure is not None:
             return Look(at=at, failure=target.failure)
+    ahead = {name for name, verdict in told if verdict.outcome is Outcome.AHEAD}
     return Look(
         at=at,
-        outcome=Outcome.AHEAD if Outcome.AHEAD in outcomes else Outcome.CURRENT,
-        migrating=any(target.run is not None for target in targets),
+        outcome=Outcome.AHEAD if ahead else Outcome.CURRENT,
+        migrating=any(target.run is not None for target in required),
+        repeated=bool(ahead) and looked is not None and looked not in ahead,
     )

@@ -68,6 +68,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     failure: Reason | None = None
     pruned: bool = False
     migrating: bool = False
+    repeated: bool = False
+    """Nothing of it was read anew: another database was looked at."""
 
 
 class Tick(msgspec.Struct, frozen=True):

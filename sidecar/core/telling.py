@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from sidecar.core.graph import Verdict
 from sidecar.core.recorded import Blocker, Run
 from sidecar.core.snapshot import Target
 from sidecar.core.states import Gate, Phase, Reason
+
+FEW: Final = 3
+"""How many of many are named on one line."""
 
 
 def target_line(target: Target) -> str:
@@ -72,8 +76,27 @@ def gate_line(gate: Gate, targets: Sequence[Target]) -> str:
     if gate.phase is Phase.DRAINING:
         return text
     said = str(gate.holding or gate.reason)
-    lines = [target_line(target).removeprefix(said).removeprefix(": ") for target in targets]
-    return ": ".join([text, *filter(None, ["; ".join(filter(None, lines))])])
+    lines = []
+    for target in targets:
+        line = target_line(target).removeprefix(said).removeprefix(": ")
+        if line and (len(targets) == 1 or target.reason is not Reason.SCHEMA_CURRENT):
+            lines.append(f"{place(target)}: {line}" if len(targets) > 1 else line)
+    if len(lines) > FEW:
+        lines[FEW:] = [f"and {len(lines) - FEW} more"]
+    return ": ".join([text, *filter(None, ["; ".join(lines)])])
+
+
+def place(target: Target) -> str:
+    """Return a target's name: its database, and its schemas where there are several."""
+    return f"{target.database} {schemas(target)}" if target.schemas else target.database
+
+
+def schemas(target: Target) -> str:
+    """Return the name of a target's schema, or how many have the same rows and the first few."""
+    if target.count == 1:
+        return target.schema or "-"
+    more = f" and {target.count - FEW} more" if target.count > FEW else ""
+    return f"{target.count} schemas ({', '.join(target.schemas[:FEW])}{more})"
 
 
 NEXT = {

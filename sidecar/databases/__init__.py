@@ -70,6 +70,10 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str | None
     schema: str | None = None
+    schemas: tuple[str, ...] = ()
+    """Names, patterns with `*`, or `all` that have the table; besides or instead of `schema`."""
+    schemas_query: str | None = None
+    """Returns the names of further schemas."""
     options: str | None = None
     """libpq's PGOPTIONS."""
     password: Callable[[], str] | None = None

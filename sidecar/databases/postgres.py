@@ -10,6 +10,7 @@ from sidecar.core.recorded import Recorded, Run
 from sidecar.databases import Address
 from sidecar.databases.postgres_connect import TABLE, Connector, close, quote
 from sidecar.databases.postgres_runs import RUN, RUNNING, run_of
+from sidecar.databases.postgres_schemas import PostgresSchemas
 from sidecar.databases.postgres_turn import PostgresTurn
 from sidecar.errors import DatabaseDenied, DatabaseError
 
@@ -50,8 +51,10 @@ WHY_ABSENT: Final = """
 """
 
 
-def connect(address: Address) -> "Postgres":
+def connect(address: Address) -> "Postgres | PostgresSchemas":
     """Return the database at this address; nothing is opened yet."""
+    if address.schemas or address.schemas_query:
+        return PostgresSchemas(address)
     return Postgres(address)
 
 

@@ -32,8 +32,8 @@ class Metrics(Collector):
         self.registry = CollectorRegistry(auto_describe=False)
         self._snapshot: Snapshot | None = None
         self._rendered: dict[str, tuple[bytes, str]] = {}
-        self._looks: dict[tuple[str, str | None], int] = {}
-        self._seen: dict[tuple[str, str | None], int] = {}
+        self._looks: dict[str, int] = {}
+        self._seen: dict[str, int] = {}
         self._phase: Phase | None = None
         build = MEASURES["build_info"]
         Gauge(PREFIX + "build_info", build.meaning, build.labels, registry=self.registry).labels(
@@ -72,20 +72,20 @@ class Metrics(Collector):
             self._transitions.labels(self._phase).inc()
 
     def _take_in(self, target: Target) -> None:
-        database, key = target.database, (target.database, target.schema)
-        if key not in self._looks:
+        database = target.database
+        if database not in self._looks:
             # A series that begins with its first failure has no increase to show.
             for result in ("ok", *FAILURES):
                 self._checks.labels(database, result)
-        if target.looks != self._looks.get(key, 0):
+        if target.looks != self._looks.get(database, 0):
             self._duration.labels(database).observe(target.took)
             self._checks.labels(database, target.failure or "ok").inc()
-        self._looks[key] = target.looks
+        self._looks[database] = target.looks
         durations = self._migrations.labels(database)
-        for applied in unseen(target, self._seen.get(key, 0)):
+        for applied in unseen(target, self._seen.get(database, 0)):
             if applied.took is not None:
                 durations.observe(applied.took)
-        self._seen[key] = target.seen
+        self._seen[database] = target.seen
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type for a scrape with this Accept header."""

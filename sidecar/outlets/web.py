@@ -13,8 +13,13 @@ from aiohttp import web
 
 from sidecar.core.document import health_document, timestamp
 from sidecar.core.snapshot import Snapshot, Target
-from sidecar.core.states import Phase
-from sidecar.core.telling import next_step, target_line
+from sidecar.core.states import Phase, Reason
+from sidecar.core.telling import next_step, place, target_line
+
+CLOSING: Final = frozenset(
+    reason for reason in Reason if reason.startswith(("schema_", "history_", "database_"))
+)
+"""Reasons that are those of a target, and not of the gate alone."""
 
 SHOWN: Final = 5
 """How many pending migrations a verbose probe names."""
@@ -171,7 +176,11 @@ async def _refuse(request: web.Request) -> web.Response:
 def verbose(snapshot: Snapshot) -> str:
     """Return each check on a line, as the Kubernetes API server does, and what to do."""
     gate = snapshot.gate
-    lines = [line for target in snapshot.targets for line in _check_lines(target, ready=gate.ready)]
+    lines = [
+        line
+        for target in snapshot.targets
+        for line in _check_lines(target, ready=gate.ready or _is_fine(target, snapshot))
+    ]
     since = timestamp(gate.since + snapshot.epoch)
     held = f", holding: {gate.holding}" if gate.holding else ""
     outcome = "passed" if gate.ready else "failed"
@@ -181,14 +190,20 @@ def verbose(snapshot: Snapshot) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _is_fine(target: Target, snapshot: Snapshot) -> bool:
+    """Tell whether the gate is shut for another target and not for this one."""
+    current = target.reason is Reason.SCHEMA_CURRENT and snapshot.gate.reason in CLOSING
+    return len(snapshot.targets) > 1 and (current or not target.required)
+
+
 def _check_lines(target: Target, *, ready: bool) -> list[str]:
-    told = target_line(target)
+    told, name = target_line(target), place(target)
     if not ready:
-        lines = [f"[-]{target.database} {told}"]
+        lines = [f"[-]{name} {told}"]
     elif told == target.reason and target.failure is None:
-        return [f"[+]{target.database} ok"]
+        return [f"[+]{name} ok"]
     else:
-        lines = [f"[+]{target.database} ok, warning: {told}"]
+        lines = [f"[+]{name} ok, warning: {told}"]
     verdict = target.verdict if target.failure is None else None
     pending = () if verdict is None else verdict.pending
     lines += [f"    pending {key}" for key in pending[:SHOWN]]

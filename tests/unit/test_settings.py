@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import UsageError
-from sidecar.settings import FIELDS, Settings, load, shown
+from sidecar.settings import FIELDS, Settings, shown
+from sidecar.sources import load
 
 
 def refusal(flags: dict[str, str | None], environment: dict[str, str]) -> str:

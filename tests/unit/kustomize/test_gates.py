@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import DatabaseError
-from sidecar.settings import load
+from sidecar.sources import load
 from support.kustomize import (
     K8S,
     RUNNING,

@@ -1,0 +1,19 @@
+"""The exit code that an outcome means: a contract (README, "Exit codes")."""
+
+from typing import Final
+
+from sidecar.core.graph import Outcome
+from sidecar.settings import Settings
+
+CODES: Final = {Outcome.BEHIND: 10, Outcome.AHEAD: 11, Outcome.INCONSISTENT: 12}
+
+
+def exit_code(
+    outcome: Outcome, settings: Settings, *, pruned: bool = False, strict: bool = False
+) -> int:
+    """Return the exit code that an outcome means under these settings."""
+    if outcome is Outcome.AHEAD and settings.on_ahead == "ready" and not strict:
+        return 0
+    if outcome is Outcome.BEHIND and pruned and settings.accept_pruned:
+        return 0
+    return CODES.get(outcome, 0)

@@ -1,0 +1,244 @@
+"""Read `django_migrations` from many schemas of one PostgreSQL database, as django-tenants has it.
+
+The server groups the schemas by the digest of their rows, and only a set that is not known
+yet comes over the wire. Between full reads the statistics counters of the tables say which
+schemas to read again; they lag by seconds and can be reset, so every few minutes all are
+read, and a schema whose rows differ from those of most others is read at every look.
+Tables are read in chunks, each in a transaction of its own, because every table takes
+places in the server's lock table (`max_locks_per_transaction`).
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from sidecar.core.recorded import Recorded, Run
+from sidecar.databases import Address
+from sidecar.databases.postgres_connect import TABLE, Connector, close
+from sidecar.databases.postgres_runs import RUN, RUNNING, run_of
+from sidecar.databases.postgres_schemas_sql import (
+    LIST,
+    PLACE,
+    SIGNATURE,
+    groups_of,
+    regex,
+    rows_of,
+)
+from sidecar.errors import DatabaseError
+
+Chosen = tuple[str, list[str], list[str], bool]
+"""The parameters of the queries: table, names, patterns, and whether the table must be there."""
+
+FULL: Final = 300.0
+"""Seconds between two looks that read every schema."""
+
+EXACT: Final = 200
+"""So many schemas are read at every look; of more, those that differ from most others."""
+
+CHUNK: Final = 100
+"""Tables read in one transaction; with their indexes they take twice as many locks."""
+
+KEEP: Final = 1000
+"""A connection that has read more tables is closed: a backend keeps about 10 kB for each."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known of one schema."""
+
+    counters: str
+    digest: bytes | None = None
+    """Of its rows; None where the role may not read them."""
+    last_applied: float | None = None
+
+
+class PostgresSchemas:
+    """The schemas of one database that names and patterns choose; see `Database`."""
+
+    def __init__(self, address: Address) -> None:
+        """Take the address; raises UsageError when its URL cannot be meant."""
+        self._address = address
+        self._connector = Connector(address, "migration-sidecar")
+        self._connection: asyncpg.Connection | None = None
+        self._touched = 0
+        self._known: dict[str, Known] = {}
+        self._texts: dict[bytes, str] = {}
+        self._signature: bytes | None = None
+        self._full_at = float("-inf")
+        self._recorded: Recorded | None = None
+
+    async def read(self) -> Recorded:
+        """Return what is recorded in each schema; see `Database.read`."""
+        limit = self._address.connect_timeout
+        try:
+            if self._connection is None or self._connection.is_closed():
+                self._connection, self._touched = await self._connector.open(), 0
+            limit = self._address.read_timeout
+            recorded = await self._look(self._connection)
+        except DatabaseError:
+            self._drop()
+            raise
+        except Exception as error:
+            self._drop()
+            raise self._connector.explained(error, limit) from error
+        except BaseException:
+            self._drop()
+            raise
+        if self._touched > KEEP:
+            await self.release()
+        return recorded
+
+    async def release(self) -> None:
+        """Close the connection, if one is held."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await close(connection)
+
+    async def _look(self, connection: asyncpg.Connection) -> Recorded:
+        now = asyncio.get_running_loop().time()
+        await self._begin(connection)
+        chosen = await self._chosen(connection)
+        (row,) = await connection.fetch(SIGNATURE, *chosen)
+        full = now - self._full_at >= FULL or row["recovering"]
+        changed = full or row["signature"] != self._signature
+        odd = self._odd()
+        if changed:
+            odd = await self._list(connection, chosen, odd, full=full)
+        await connection.execute("COMMIT")
+        before = dict(self._known)
+        for at in range(0, len(odd), CHUNK):
+            await self._read(connection, odd[at : at + CHUNK])
+        if full:
+            self._full_at = now
+        self._signature = row["signature"]
+        run = await self._run(connection)
+        if changed or self._known != before or self._recorded is None:
+            self._recorded = self._grouped(chosen)
+        return msgspec.structs.replace(self._recorded, run=run)
+
+    async def _chosen(self, connection: asyncpg.Connection) -> Chosen:
+        """Return which schemas the settings choose."""
+        wanted = self._address.schemas
+        names = [name for name in wanted if name != "all" and "*" not in name]
+        patterns = [regex(name) for name in wanted if "*" in name]
+        if query := self._address.schemas_query:
+            names += [str(row[0]) for row in await connection.fetch(query)]
+        return TABLE, names, ["^"] if "all" in wanted else patterns, "all" in wanted
+
+    async def _list(
+        self,
+        connection: asyncpg.Connection,
+        chosen: Chosen,
+        odd: Sequence[str],
+        *,
+        full: bool,
+    ) -> list[str]:
+        """Take in which schemas there are; return those to read."""
+        again, found, rows = set(odd), {}, []
+        for row in await connection.fetch(LIST, *chosen):
+            schema, counters = row["schema"], row["counters"]
+            old = self._known.get(schema)
+            if not row["present"]:
+                found[schema] = Known(counters, b"")
+            elif not row["allowed"]:
+                found[schema] = Known(counters)
+            else:
+                stale = old is None or old.counters != counters or not old.digest
+                if full or stale or schema in again:
+                    rows.append(schema)
+                digest = old.digest if old and old.digest else b""
+                found[schema] = Known(counters, digest, old.last_applied if old else None)
+        found |= {name: Known("", b"") for name in chosen[1] if name not in found}
+        self._known = found
+        return rows
+
+    def _odd(self) -> list[str]:
+        """Return the schemas to read at every look: all of few, of many those unlike most."""
+        readable = {name: known.digest for name, known in self._known.items() if known.digest}
+        if len(readable) <= EXACT:
+            return [*readable]
+        ((most, _),) = Counter(readable.values()).most_common(1)
+        return [name for name, digest in readable.items() if digest != most][:EXACT]
+
+    async def _read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
+        """Read these schemas, in one transaction; one that is gone takes none along."""
+        await self._begin(connection)
+        try:
+            groups = await connection.fetch(groups_of(schemas))
+        except (
+            asyncpg.UndefinedTableError,
+            asyncpg.InvalidSchemaNameError,
+            asyncpg.InsufficientPrivilegeError,
+        ) as error:
+            await connection.execute("ROLLBACK")
+            if len(schemas) > 1:
+                for schema in schemas:
+                    await self._read(connection, [schema])
+            elif isinstance(error, asyncpg.InsufficientPrivilegeError):
+                self._known[schemas[0]] = Known(self._known[schemas[0]].counters)
+            else:
+                self._known.pop(schemas[0])
+            return
+        for group in groups:
+            names = [schemas[number] for number in group["numbers"]]
+            if group["digest"] not in self._texts:
+                (row,) = await connection.fetch(rows_of(names[0]))
+                self._texts[group["digest"]] = row["text"]
+            for name in names:
+                known = self._known[name]
+                self._known[name] = Known(known.counters, group["digest"], group["at"])
+        await connection.execute("COMMIT")
+        self._touched += len(schemas)
+
+    async def _run(self, connection: asyncpg.Connection) -> Run | None:
+        """Look for a run of migrate, after the rows were read: they are older than it then."""
+        await self._begin(connection)
+        place = await connection.fetchval(PLACE, TABLE)
+        run = None
+        if place is not None and await connection.fetchval(f"SELECT {RUNNING}", place):
+            run = run_of((await connection.fetch(RUN, place))[0])
+        await connection.execute("COMMIT")
+        return run
+
+    def _grouped(self, chosen: Chosen) -> Recorded:
+        groups: dict[bytes | None, list[str]] = {}
+        for name in sorted(self._known):
+            groups.setdefault(self._known[name].digest, []).append(name)
+        self._texts = {key: text for key, text in self._texts.items() if key in groups}
+        if not groups:
+            named = ", ".join([*chosen[1], *self._address.schemas])
+            return Recorded("", note=f"no schema of {named or 'the query'} is there")
+        first, *others = (self._group(digest, tuple(names)) for digest, names in groups.items())
+        return msgspec.structs.replace(first, others=tuple(others))
+
+    def _group(self, digest: bytes | None, names: tuple[str, ...]) -> Recorded:
+        schema = names[0] if len(names) == 1 else None
+        if digest is None:
+            told = f"{self._connector.place}: the role may not read {TABLE} in {_some(names)}"
+            return Recorded("", schema, schemas=names, denied=told)
+        times = [self._known[name].last_applied for name in names]
+        last = max((time for time in times if time is not None), default=None)
+        text = self._texts.get(digest, "")
+        note = None if digest else f"there is no table {TABLE} in {_some(names)}"
+        return Recorded(text, schema, last, note, schemas=names)
+
+    async def _begin(self, connection: asyncpg.Connection) -> None:
+        milliseconds = int(self._address.read_timeout * 1000)
+        await connection.execute(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+            f"SET LOCAL statement_timeout = {milliseconds};"
+            f"SET LOCAL lock_timeout = {milliseconds // 2}"
+        )
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+
+def _some(names: Sequence[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

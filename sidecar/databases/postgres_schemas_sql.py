@@ -1,0 +1,69 @@
+"""The SQL that reads `django_migrations` from many schemas."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from sidecar.databases.postgres_connect import TABLE, quote
+
+TABLES: Final = """
+    FROM pg_namespace n
+    LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $1
+                        AND c.relkind IN ('r', 'p', 'v', 'f')
+   WHERE (n.nspname = ANY($2::text[]) OR n.nspname ~ ANY($3::text[]))
+     AND (c.oid IS NOT NULL OR NOT $4::bool)
+     AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+"""
+
+COUNTERS: Final = """
+    concat_ws(':', n.oid, c.oid, c.relfilenode, pg_stat_get_tuples_inserted(c.oid),
+              pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid))
+"""
+
+SIGNATURE: Final = f"""
+    SELECT pg_is_in_recovery() AS recovering,
+           sha256(convert_to(coalesce(string_agg({COUNTERS}, ',' ORDER BY n.oid), ''), 'UTF8'))
+               AS signature
+    {TABLES}
+"""
+
+LIST: Final = f"""
+    SELECT n.nspname::text AS schema, c.oid IS NOT NULL AS present, {COUNTERS} AS counters,
+           has_schema_privilege(n.oid, 'USAGE')
+               AND coalesce(has_table_privilege(c.oid, 'SELECT'), true) AS allowed
+    {TABLES}
+    ORDER BY 1
+"""
+
+ROWS: Final = """
+    SELECT {number} AS number,
+           coalesce(string_agg(app || '.' || name, E'\\n' ORDER BY id), '') AS text,
+           extract(epoch FROM max(applied))::float8 AS at
+      FROM {table}
+"""
+
+GROUPS: Final = """
+    SELECT sha256(convert_to(text, 'UTF8')) AS digest, array_agg(number) AS numbers, max(at) AS at
+      FROM ({rows}) AS r GROUP BY 1
+"""
+
+PLACE: Final = """
+    SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)),
+                    to_regnamespace(quote_ident(current_schema()))::oid)
+"""
+
+
+def rows_of(schema: str, number: int = 0) -> str:
+    """Return what reads one schema: its number, its rows as one text, and when it was migrated."""
+    return ROWS.format(number=number, table=f"{quote(schema)}.{TABLE}")
+
+
+def groups_of(schemas: Sequence[str]) -> str:
+    """Return what groups these schemas by the digest of their rows."""
+    rows = (rows_of(name, at) for at, name in enumerate(schemas))
+    return GROUPS.format(rows=" UNION ALL ".join(rows))
+
+
+def regex(pattern: str) -> str:
+    """Return a pattern with `*` as PostgreSQL takes it."""
+    return "^" + ".*".join(map(re.escape, pattern.split("*"))) + "$"

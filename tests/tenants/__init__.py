@@ -1,0 +1,1 @@
+"""Many schemas in one database, as multi-tenant projects have them."""
