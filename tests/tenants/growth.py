@@ -127,7 +127,7 @@ def main() -> int:
             made = number
             server.execute("ANALYZE", "tenants")
             row = asyncio.run(measure(server, number))
-            cells: list[Any] = [f"{row.first:.3f} s", f"{row.steady * 1000:.1f} ms"]
+            cells = [f"{row.first:.3f} s", f"{row.steady * 1000:.1f} ms"]
             cells += [
                 f"{row.one * 1000:.1f} ms",
                 f"{row.cpu * 1000:.1f} ms",

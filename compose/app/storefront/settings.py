@@ -32,6 +32,10 @@ ROOT_URLCONF = "storefront.urls"
 WSGI_APPLICATION = "storefront.wsgi.application"
 
 DATABASES = {"default": database.from_environment(os.environ)}
+if sessions_url := os.environ.get("SESSIONS_DATABASE_URL"):
+    # Sessions may live in a database of their own; routers.py says so.
+    DATABASES["sessions"] = database.from_url(sessions_url)
+    DATABASE_ROUTERS = ["storefront.routers.Sessions"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"

@@ -1,0 +1,155 @@
+"""What a look at one database makes of its targets."""
+
+import pytest
+
+from sidecar.core.graph import Outcome, compare
+from sidecar.core.manifest import Key
+from sidecar.core.recorded import Recorded
+from sidecar.core.snapshot import Target, overall
+from sidecar.core.states import Look, Reason
+from sidecar.core.targets import Needs, Watched, begin, failed, read
+from support.manifests import chain, manifest
+
+EXPECTED = manifest(*chain("shop", "0001", "0002"))
+HALF, ALL = "shop.0001", "shop.0001\nshop.0002"
+
+
+def several(*sets: tuple[str, tuple[str, ...]]) -> Recorded:
+    """Return these rows of these schemas."""
+    first, *others = (Recorded(text, schemas=names) for text, names in sets)
+    return Recorded(first.text, schemas=first.schemas, others=tuple(others))
+
+
+def look(watched: Watched, recorded: Recorded, *, opened: bool = False) -> Watched:
+    """Look once."""
+    return read(watched, recorded, lambda keys: compare(EXPECTED, keys), opened=opened)
+
+
+def told(watched: Watched) -> list[tuple[tuple[str, ...], bool, str]]:
+    """Return schemas, whether they are required, and the reason of each target."""
+    return [(t.schemas, t.required, str(t.reason)) for t in watched.targets]
+
+
+def test_one_schema_is_one_target() -> None:
+    """Without a list of schemas there is the one that Django finds, by its name."""
+    (target,) = look(begin("default"), Recorded(ALL, "public")).targets
+    assert (target.schema, target.schemas, target.count, target.required) == ("public", (), 1, True)
+
+
+def test_the_same_rows_are_compared_once() -> None:
+    """However many looks and however many schemas."""
+    compared: list[int] = []
+
+    def judge(keys: list[str]) -> object:
+        compared.append(len(keys))
+        return compare(EXPECTED, keys)  # type: ignore[arg-type]
+
+    watched = begin("default")
+    for _ in range(3):
+        rows = several((ALL, ("a", "b")), (HALF, ("c",)))
+        watched = read(watched, rows, judge, opened=False)  # type: ignore[arg-type]
+    assert compared == [2, 1]
+
+
+def test_a_newcomer_behind_an_open_gate_is_not_yet_required() -> None:
+    """It counts from the moment when it is current, and from then on as the others do."""
+    watched = look(begin("default"), several((ALL, ("a", "b"))))
+    watched = look(watched, several((ALL, ("a", "b")), (HALF, ("c",))), opened=True)
+    assert told(watched)[1] == (("c",), False, "schema_behind")
+    watched = look(watched, several((ALL, ("a", "b", "c"))), opened=True)
+    assert told(watched) == [(("a", "b", "c"), True, "schema_current")]
+    watched = look(watched, several((ALL, ("a",)), (HALF, ("b", "c", "d"))), opened=True)
+    assert told(watched)[1:] == [
+        (("b", "c"), True, "schema_behind"),
+        (("d",), False, "schema_behind"),
+    ]
+
+
+def test_schemas_before_the_gate_opened_are_all_required() -> None:
+    """Nothing is served yet, so nobody is made to wait by a newcomer."""
+    watched = look(begin("default"), several((HALF, ("a",)), (ALL, ("b",))))
+    assert [required for _, required, _ in told(watched)] == [True, True]
+
+
+def test_an_empty_schema_may_be_ignored() -> None:
+    """Until its first row."""
+    watched = begin("default", Needs(empty=False))
+    rows = several((ALL, ("a",)), ("", ("b",)))
+    assert told(look(watched, rows))[1] == (("b",), False, "schema_behind")
+    assert told(look(begin("default"), rows))[1] == (("b",), True, "schema_behind")
+
+
+def test_patterns_name_what_is_optional() -> None:
+    """By alias and schema; a whole database as `replica:*`, also before its first look."""
+    needs = Needs(optional=("default:test_*", "replica:*"))
+    watched = look(begin("default", needs), several((HALF, ("test_a", "x"))))
+    assert told(watched) == [
+        (("x",), True, "schema_behind"),
+        (("test_a",), False, "schema_behind"),
+    ]
+    assert not begin("replica", needs).targets[0].required
+    assert not look(begin("replica", needs), Recorded(HALF, "public")).targets[0].required
+
+
+def test_a_schema_that_may_not_be_read_is_unknown() -> None:
+    """Known or not before: what cannot be read cannot be vouched for, unless it is a newcomer."""
+    rows = several((ALL, ("a",)), ("", ("b",)))
+    denied = Recorded("", schemas=("b",), denied="may not read b")
+    rows = Recorded(ALL, schemas=("a",), others=(denied,))
+    assert told(look(begin("default"), rows))[1] == (("b",), True, "database_denied")
+    opened = look(begin("default"), several((ALL, ("a",))))
+    assert told(look(opened, rows, opened=True))[1] == (("b",), False, "database_denied")
+
+
+def test_a_failed_look_keeps_what_was_known() -> None:
+    """The verdict stays for people; the reason is the failure's."""
+    watched = failed(look(begin("x"), Recorded(ALL)), Reason.DATABASE_UNREACHABLE, "refused")
+    (target,) = watched.targets
+    assert (target.reason, target.message) == (Reason.DATABASE_UNREACHABLE, "refused")
+    assert target.verdict is not None
+
+
+def test_times_are_kept_of_a_single_schema() -> None:
+    """Of several schemas no one has a timeline: they are migrated side by side."""
+    watched = look(begin("x"), Recorded("", "public"))
+    watched = look(watched, Recorded(HALF, "public", recent=((Key("shop.0001"), 5.0),)))
+    assert watched.targets[0].seen == 1
+    assert look(begin("x"), several((ALL, ("a",)))).timeline is None
+
+
+def target(name: str, text: str | None, *, required: bool = True) -> Target:
+    """Return a target with these rows, or one that could not be read."""
+    watched = begin(name)
+    if text is None:
+        watched = failed(watched, Reason.DATABASE_TIMEOUT, "slow")
+    else:
+        watched = look(watched, Recorded(text))
+    (found,) = watched.targets
+    return Target(
+        database=name,
+        verdict=found.verdict,
+        failure=found.failure,
+        looked_at=1.0,
+        required=required,
+    )
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        (
+            [target("a", ALL), target("b", HALF)],
+            Look(at=0, outcome=Outcome.BEHIND, repeated=True),
+        ),
+        ([target("a", HALF), target("b", HALF)], Look(at=0, outcome=Outcome.BEHIND)),
+        ([target("a", ALL), target("b", None)], Look(at=0, failure=Reason.DATABASE_TIMEOUT)),
+        (
+            [target("a", ALL), target("b", None, required=False)],
+            Look(at=0, outcome=Outcome.CURRENT),
+        ),
+        ([target("a", HALF, required=False)], Look(at=0, outcome=Outcome.CURRENT)),
+    ],
+)
+def test_the_worst_required_target_counts(targets: list[Target], expected: Look) -> None:
+    """What only another database says than the one just looked at is repeated, not confirmed."""
+    assert overall(targets, 0, "a") == expected
