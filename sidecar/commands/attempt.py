@@ -84,7 +84,7 @@ class Attempt:
         except DatabaseError:
             return
         self.tell_applied()
-        run = sight.recorded.run
+        run = sight.run
         blocked = run is not None and run.blocked_since is not None
         if run is not None and blocked and not self._blocked:
             LOG.warning("migrate is blocked: %s", run_line(run))

@@ -15,14 +15,14 @@ from typing import Final
 import msgspec
 
 from sidecar.commands import inputs, table
-from sidecar.commands.codes import exit_code
+from sidecar.commands.codes import code_of
 from sidecar.core import document
 from sidecar.core.explain import explain
 from sidecar.core.graph import Outcome, Verdict
 from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded
 from sidecar.core.snapshot import overall
-from sidecar.core.states import Look, Reason
+from sidecar.core.states import Reason
 from sidecar.core.targets import Needs, Watched, begin, failed, read
 from sidecar.databases import Database
 from sidecar.databases.dump import Dump
@@ -66,7 +66,7 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     targets = [target for one in watched for target in one.targets]
     look = overall(targets, 0.0)
     assert look is not None  # noqa: S101 - every target was looked at
-    code = _code(look, settings, strict=options.strict)
+    code = code_of(look, settings, strict=options.strict)
     rows = watched[0].rows
     if options.explain and rows:
         keys = Recorded(rows[0][0]).keys()
@@ -101,9 +101,3 @@ async def _look_at(name: str, database: Database, judge: Judge, needs: Needs) ->
         await database.release()
     looked = (msgspec.structs.replace(target, looked_at=0.0) for target in watched.targets)
     return msgspec.structs.replace(watched, targets=tuple(looked))
-
-
-def _code(look: Look, settings: Settings, *, strict: bool) -> int:
-    if look.outcome is None:
-        return DatabaseError.exit_code
-    return exit_code(look.outcome, settings, pruned=look.pruned, strict=strict)

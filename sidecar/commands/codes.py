@@ -3,9 +3,18 @@
 from typing import Final
 
 from sidecar.core.graph import Outcome
+from sidecar.core.states import Look
+from sidecar.errors import DatabaseError
 from sidecar.settings import Settings
 
 CODES: Final = {Outcome.BEHIND: 10, Outcome.AHEAD: 11, Outcome.INCONSISTENT: 12}
+
+
+def code_of(look: Look, settings: Settings, *, strict: bool = False) -> int:
+    """Return the exit code that a look at everything means under these settings."""
+    if look.outcome is None:
+        return DatabaseError.exit_code
+    return exit_code(look.outcome, settings, pruned=look.pruned, strict=strict)
 
 
 def exit_code(

@@ -21,7 +21,7 @@ import msgspec
 from sidecar.commands import inputs, logs
 from sidecar.commands.attempt import Attempt
 from sidecar.commands.child import FORWARDED, Child
-from sidecar.commands.codes import exit_code
+from sidecar.commands.codes import code_of
 from sidecar.commands.queue import Queue
 from sidecar.commands.schema import Schema, Sight
 from sidecar.core import report as told
@@ -77,7 +77,7 @@ class Migration:
         self._command = command
         judge = inputs.judge(settings, manifest)
         address = inputs.address(settings)
-        self._schema = Schema(connect(address), judge)
+        self._schema = Schema(connect(address), judge, inputs.needs(settings))
         self._turn: Turn = turn(address)
         self._queue = Queue(self._schema, self._turn, settings.lock_timeout)
         self._child: Child | None = None
@@ -189,10 +189,7 @@ class Migration:
         return (Result.INCOMPLETE if verdict else Result.APPLIED), verdict
 
     def _verdict(self, sight: Sight | None) -> int:
-        if sight is None:
-            return DatabaseError.exit_code
-        verdict = sight.verdict
-        return exit_code(verdict.outcome, self._settings, pruned=verdict.pruned)
+        return DatabaseError.exit_code if sight is None else code_of(sight.look, self._settings)
 
     def _report(  # noqa: PLR0913 - what a run was, in one place
         self,
@@ -217,7 +214,7 @@ class Migration:
             pooled=pooled,
             applied=() if nothing else self._schema.applied_after(seen),
             verdict=last.verdict if last else None,
-            schema=last.recorded.schema if last else None,
+            schema=last.schema if last else None,
         )
 
     def _started(self, running: Child) -> None:

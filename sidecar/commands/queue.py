@@ -65,7 +65,7 @@ class Queue:
         sight = await self._schema.look()
         if sight.satisfied and not force:
             # All rows are there; whoever wrote them may not have ended yet.
-            return None, _waits_for(sight) if sight.recorded.run else ""
+            return None, _waits_for(sight) if sight.run else ""
         if not await self._turn.take():
             return None, _waits_for(sight)
         while left := await self._turn.left():
@@ -90,7 +90,7 @@ class Queue:
 
 
 def _waits_for(sight: Sight) -> str:
-    run = sight.recorded.run
+    run = sight.run
     expected, applied = counts(sight.verdict)
     told = f"waiting for another run of migrate: {applied} of {expected} applied"
     details = [run_line(run)] if run else []

@@ -4,63 +4,73 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sidecar.core import batch
-from sidecar.core.batch import Applied, Timeline
-from sidecar.core.graph import Outcome, Verdict
+from sidecar.core import targets
+from sidecar.core.batch import Applied
+from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded
+from sidecar.core.recorded import Run
+from sidecar.core.snapshot import overall
+from sidecar.core.states import Look
+from sidecar.core.targets import SATISFIED, Needs
 from sidecar.databases import Database
 
 
 class Sight(msgspec.Struct, frozen=True):
     """One look."""
 
-    recorded: Recorded
+    look: Look
+    """What all schemas say together."""
     verdict: Verdict
-
-    @property
-    def satisfied(self) -> bool:
-        """Whether Django's migrate would find nothing to do and nothing to record."""
-        good = self.verdict.outcome in {Outcome.CURRENT, Outcome.AHEAD}
-        return good and not self.verdict.plan and not self.verdict.unrecorded
+    """The worst one."""
+    run: Run | None
+    schema: str | None
+    satisfied: bool
+    """Whether Django's migrate would find nothing to do and nothing to record, anywhere."""
 
 
 class Schema:
-    """Looks at one schema, and remembers what it saw being applied."""
+    """Looks at one schema, or at several together, and remembers what it saw being applied."""
 
-    def __init__(self, database: Database, judge: Callable[[Sequence[Key]], Verdict]) -> None:
-        """Take what reads and what judges."""
+    def __init__(
+        self, database: Database, judge: Callable[[Sequence[Key]], Verdict], needs: Needs
+    ) -> None:
+        """Take what reads, what judges, and which schemas count."""
         self._database = database
         self._judge = judge
-        self._last: Sight | None = None
-        self._timeline: Timeline | None = None
+        self._watched = targets.begin("default", needs)
         self.run_since: float | None = None
         """When our command was started, in seconds since the epoch."""
 
     async def look(self) -> Sight:
         """Look. Raises DatabaseError."""
-        recorded, last = await self._database.read(), self._last
-        same = last is not None and last.recorded.text == recorded.text
-        verdict = last.verdict if last and same else self._judge(recorded.keys())
-        complete = not verdict.pending
-        if self._timeline is None:
-            self._timeline = batch.begin(recorded.recent)
-        else:
-            self._timeline = batch.advance(
-                self._timeline, recorded.recent, complete=complete, run_since=self.run_since
-            )
-        self._last = Sight(recorded, verdict)
-        return self._last
+        recorded = await self._database.read()
+        watched = targets.read(
+            self._watched, recorded, self._judge, opened=False, run_since=self.run_since
+        )
+        self._watched = watched
+        found = [msgspec.structs.replace(t, looked_at=0.0) for t in watched.targets]
+        look = overall(found, 0.0)
+        assert look is not None  # noqa: S101 - every target was looked at
+        verdicts = [target.verdict for target in found if target.verdict is not None]
+        worst = [verdict for verdict in verdicts if verdict.outcome not in SATISFIED]
+        return Sight(
+            look=look,
+            verdict=(worst or verdicts)[0],
+            run=watched.run,
+            schema=recorded.schema,
+            satisfied=look.outcome in SATISFIED
+            and not any(verdict.plan or verdict.unrecorded for verdict in verdicts),
+        )
 
     @property
     def seen(self) -> int:
         """How many migrations were seen being applied so far."""
-        return self._timeline.seen if self._timeline else 0
+        return self._watched.timeline.seen if self._watched.timeline else 0
 
     def applied_after(self, seen: int) -> tuple[Applied, ...]:
         """Return what was applied since `seen` was read."""
-        count = self.seen - seen
-        return self._timeline.applied[-count:] if self._timeline and count else ()
+        timeline, count = self._watched.timeline, self.seen - seen
+        return timeline.applied[-count:] if timeline and count else ()
 
     async def release(self) -> None:
         """Let go of any connection."""

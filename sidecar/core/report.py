@@ -86,23 +86,23 @@ def advice(report: Report, nodes: Mapping[Key, Node]) -> str:
     return ATOMIC if nodes[stopped].atomic else NOT_ATOMIC
 
 
+ENDED: Final = {
+    Result.INCOMPLETE: "the command ended with 0, but not everything that must be applied is",
+    Result.FAILED: "the command failed with {}",
+    Result.INTERRUPTED: "interrupted ({})",
+    Result.LOST_TURN: "the turn was lost, so the command was stopped",
+}
+
+
 def lines(report: Report, nodes: Mapping[Key, Node]) -> list[str]:
     """Return the run for a person, the line that says what to do last."""
     took = report.ended - report.began
     last = report.applied[-1].key if report.applied else None
-    match report.result:
-        case Result.NOTHING_TO_DO:
-            return ["nothing to do: every migration is applied"]
-        case Result.APPLIED:
-            return [f"applied {_counted(len(report.applied))} in {took:.1f} s"]
-        case Result.INCOMPLETE:
-            told = "the command ended with 0, but not everything that must be applied is"
-        case Result.FAILED:
-            told = f"the command failed with {report.exit_code}"
-        case Result.INTERRUPTED:
-            told = f"interrupted ({report.exit_code})"
-        case Result.LOST_TURN:
-            told = "the turn was lost, so the command was stopped"
+    if report.result is Result.NOTHING_TO_DO:
+        return ["nothing to do: every migration is applied"]
+    if report.result is Result.APPLIED:
+        return [f"applied {_counted(len(report.applied))} in {took:.1f} s"]
+    told = ENDED[report.result].format(report.exit_code)
     why = f": {report.failure}" if report.failure else ""
     after = f" after {_counted(len(report.applied))}, the last {last}" if last else ""
     at = f", at {report.stopped_at}" if report.stopped_at else ""

@@ -67,8 +67,11 @@ def read(
     judge: Callable[[Sequence[Key]], Verdict],
     *,
     opened: bool,
+    run_since: float | None = None,
 ) -> Watched:
     """Return a database after a look; `opened` says that the gate has been open before.
+
+    `run_since` is when a run of migrate began that is known otherwise than by its lock.
 
     A tenant that appears behind an open gate is not yet answered for: it is made while the
     others are served, and closing the gate for as long as its first migrations run would be
@@ -91,11 +94,15 @@ def read(
         run=recorded.run,
     )
     if not recorded.schemas:
-        after = msgspec.structs.replace(after, timeline=_timeline(watched, after, recorded))
+        after = msgspec.structs.replace(
+            after, timeline=_timeline(watched, after, recorded, run_since)
+        )
     return msgspec.structs.replace(after, targets=tuple(_targets(after, recorded)))
 
 
-def _timeline(before: Watched, after: Watched, recorded: Recorded) -> batch.Timeline:
+def _timeline(
+    before: Watched, after: Watched, recorded: Recorded, run_since: float | None
+) -> batch.Timeline:
     if before.timeline is None:
         return batch.begin(recorded.recent)
     run = after.run or before.run
@@ -103,7 +110,7 @@ def _timeline(before: Watched, after: Watched, recorded: Recorded) -> batch.Time
         before.timeline,
         recorded.recent,
         complete=not after.verdicts[recorded.text].pending,
-        run_since=run.since if run else None,
+        run_since=run_since or (run.since if run else None),
     )
 
 

@@ -49,7 +49,8 @@ def verdict_details(verdict: Verdict) -> list[str]:
 
 def run_line(run: Run) -> str:
     """Return what is known of a run of migrate, such as `running since 03:00:12Z, 2 waiting`."""
-    parts = [f"running since {clock(run.since)}" if run.since else "its last statements end"]
+    since = None if run.since is None else clock(run.since)
+    parts = [f"running since {since}" if since else "its last statements end"]
     if run.waiting:
         parts.append(f"{run.waiting} waiting")
     if run.blocked_since is not None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from support import project
 from support.database import Database
 from support.process import Sidecar, until
-from support.tenants import Tenants
+from support.tenants import PROJECT, Tenants
 
 WATCH = ("--schemas=public,tenant_*", "--interval=300ms", "--regression-confirmations=2")
 
@@ -176,6 +177,22 @@ def test_a_tenant_that_may_not_be_read_is_named(tenants: Tenants, manifest: Path
     code, found = check(manifest, tenants.database.reader, "--schemas=public,tenant_*")
     denied = next(target for target in found["targets"] if target["verdict"] == "unknown")
     assert (code, denied["reason"], denied["schemas"]) == (20, "database_denied", ["tenant_a"])
+
+
+def test_migrate_checks_every_tenant(tenants: Tenants, manifest: Path) -> None:
+    """One turn for the database; nothing to do only when no tenant has anything to do."""
+    tenants.back("tenant_b")
+    command = (sys.executable, "manage.py", "migrate_schemas", "--verbosity=0")
+    told = [
+        subprocess.run(
+            [project.sidecar(), "migrate", f"--manifest={manifest}", WATCH[0], "--", *command],
+            check=True, cwd=PROJECT, capture_output=True, text=True,
+            env=project.environment(DATABASE_URL=tenants.database.migrator),
+        ).stderr
+        for _ in range(2)
+    ]  # fmt: skip
+    assert "migrating: 1 pending, next shop.0002_price" in told[0]
+    assert "nothing to do" in told[1]
 
 
 def test_optional_tenants_do_not_hold_up_the_others(tenants: Tenants, manifest: Path) -> None:

@@ -79,7 +79,7 @@ def test_service_links_of_kubernetes_are_no_settings() -> None:
         ({"SIDECAR_REGRESSION_CONFIRMATIONS": "\u0663"}, "is no whole number from 1"),
         ({"SIDECAR_ON_OUTAGE": "close"}, "on_outage=close needs hold_for"),
         ({"SIDECAR_HOLD_FOR": "10s"}, "hold_for has no effect unless on_outage=close"),
-        ({"SIDECAR_SCHEMAS": "a,b"}, "watches one schema"),
+        ({"SIDECAR_PASSWORD_FILE_REPLICA": "x"}, "database replica has a password file and no"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(environment: dict[str, str], message: str) -> None:
