@@ -244,7 +244,7 @@ def test_hostile_names_are_text(visit: Visit, migrated: Database, manifest: Path
 def test_thousands_of_schemas_are_summarised(
     visit: Visit, migrated: Database, manifest: Path
 ) -> None:
-    """The worst few are shown in full, the rest is counted, whatever a schema has to say."""
+    """The worst few are shown in full, those that are well are counted."""
     with Sidecar(manifest, url=migrated.reader) as sidecar:
         until(sidecar.ready, "the gate opens")
         status = sidecar.status()
@@ -267,16 +267,15 @@ def test_thousands_of_schemas_are_summarised(
             "looked_at": good["looked_at"],
             "succeeded_at": None,
         }
-        many = [{**good, "schema": f"tenant_{n}"} for n in range(3000)]
+        many = [{**good, "schema": f"tenant_{n}", "timeline": []} for n in range(3000)]
         status["targets"] = [*many, {**broken, "schema": "bad"}, away]
         visit.page.route("**/status", lambda route: route.fulfill(json=status))
         visit.page.goto(sidecar.url)
         visit.headline("Ready")
         titles = visit.page.locator("article h2").all_inner_texts()
-        assert titles[:2] == ["default, schema bad inconsistent", "archive unknown"]
-        assert len(titles) == 20
+        assert titles == ["default, schema bad inconsistent", "archive unknown"]
         told = visit.text()
-        assert "and 2982 more: 2982 current" in told
+        assert "and 3000 more: 3000 current" in told
         assert "shop.0003_x is applied before shop.0002_y" in told
         assert "conflict between shop.0004_a and shop.0004_b" in told
         assert "database refuses the sidecar: password authentication failed" in told
