@@ -131,7 +131,7 @@ def main(arguments: list[str]) -> int:
 def stay(database: Database, sidecar: Sidecar) -> None:
     """Leave everything serving until Ctrl-C."""
     step("Everything goes on serving until Ctrl-C")
-    for path in ("/readyz?verbose", "/startupz", "/livez", "/status", "/metrics"):
+    for path in ("/", "/readyz?verbose", "/startupz", "/livez", "/status", "/metrics"):
         told(sidecar.url + path)
     told(f"cd compose/app && DATABASE_URL='{database.migrator}' \\")
     told("    ../../.venv/bin/python manage.py migrate orders 0011")

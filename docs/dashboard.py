@@ -12,6 +12,7 @@ INFO: Final = f'django_schema_info{{{HERE}, release=~"$release"}}'
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS: Final = 24
 HEIGHT: Final = 8
+WITHOUT_TIME: Final = [{"id": "organize", "options": {"excludeByName": {"Time": True}}}]
 
 
 def dashboard(short: str) -> str:
@@ -108,6 +109,7 @@ def _panel(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
         ],
         "fieldConfig": {"defaults": _field(panel, names), "overrides": []},
         "options": _options(kind),
+        "transformations": WITHOUT_TIME if kind == "table" else [],
     }
 
 
@@ -154,14 +156,16 @@ def _field(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(kind: str) -> dict[str, Any]:
+    legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
     match kind:
         case "stat":
-            return {"reduceOptions": {"calcs": ["lastNotNull"]}, "textMode": "value_and_name"}
+            reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+            return {"reduceOptions": reduce, "textMode": "value_and_name", "colorMode": "value"}
         case "state-timeline":
-            return {"mergeValues": True, "showValue": "auto", "legend": {"showLegend": False}}
+            return {"mergeValues": True, "showValue": "auto", "legend": legend}
         case "heatmap":
             return {"calculate": False, "yAxis": {"unit": "s"}}
         case "timeseries":
-            return {"tooltip": {"mode": "multi"}, "legend": {"displayMode": "list"}}
+            return {"tooltip": {"mode": "multi", "sort": "desc"}, "legend": legend}
         case _:
-            return {}
+            return {"showHeader": True}

@@ -68,6 +68,7 @@ class Web:
         self._snapshot = snapshot
         self._status = 200 if gate.ready else 503
         self._body = f"{gate.reason}\n".encode()
+        self._document: bytes | None = None
         self._started = 503 if gate.opened_at is None else 200
 
     def probes(self, *, details_too: bool) -> web.Application:
@@ -138,8 +139,9 @@ class Web:
     async def _statusz(self, request: web.Request) -> web.Response:
         if not self._admitted(request):
             return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
-        body = msgspec.json.encode(self._render_status(self._snapshot))
-        return web.Response(body=body, headers=JSON)
+        if self._document is None:
+            self._document = msgspec.json.encode(self._render_status(self._snapshot))
+        return web.Response(body=self._document, headers=JSON)
 
     async def _front(
         self, body: bytes, headers: dict[str, str], request: web.Request

@@ -241,6 +241,66 @@ def test_hostile_names_are_text(visit: Visit, migrated: Database, manifest: Path
         assert visit.complaints == []
 
 
+def test_thousands_of_schemas_are_summarised(
+    visit: Visit, migrated: Database, manifest: Path
+) -> None:
+    """The worst few are shown in full, those that are well are counted."""
+    with Sidecar(manifest, url=migrated.reader) as sidecar:
+        until(sidecar.ready, "the gate opens")
+        status = sidecar.status()
+        (good,) = status["targets"]
+        broken = {
+            **good,
+            "verdict": "inconsistent",
+            "reason": "history_inconsistent",
+            "inconsistent": [["shop.0003_x", "shop.0002_y"]],
+            "conflicts": [["shop.0004_a", "shop.0004_b"]],
+            **{name: ["shop.0009_z"] for name in ("hidden", "lost", "leftover", "foreign")},
+            "duplicates": 2,
+        }
+        away = {
+            "database": "archive",
+            "schema": None,
+            "verdict": "unknown",
+            "reason": "database_denied",
+            "message": "password authentication failed",
+            "looked_at": good["looked_at"],
+            "succeeded_at": None,
+        }
+        names = [f"tenant_{n}" for n in range(20)]
+        behind = {
+            **good,
+            "schema": None,
+            "count": 1200,
+            "schemas": names,
+            "verdict": "behind",
+            "reason": "schema_behind",
+            "pending": ["shop.0005_z"],
+            "required": False,
+        }
+        many = [{**good, "schema": f"own_{n}", "timeline": []} for n in range(3000)]
+        status["targets"] = [*many, behind, {**broken, "schema": "bad"}, away]
+        visit.page.route("**/status", lambda route: route.fulfill(json=status))
+        visit.page.goto(sidecar.url)
+        visit.headline("Ready")
+        titles = visit.page.locator("article h2").all_inner_texts()
+        assert titles == [
+            "default, schema bad inconsistent",
+            "default, 1200 schemas behind the gate does not depend on it",
+            "archive unknown",
+        ]
+        visit.page.get_by_text("Which schemas").click()
+        told = visit.text()
+        assert "1200 of 4202 schemas have migrations pending" in told
+        assert "tenant_19 and 1180 more" in told
+        assert "and 3000 more: 3000 current" in told
+        assert "shop.0003_x is applied before shop.0002_y" in told
+        assert "conflict between shop.0004_a and shop.0004_b" in told
+        assert "database refuses the sidecar: password authentication failed" in told
+        assert "Rows recorded twice: 2" in told
+        visit.look_at("many")
+
+
 def test_the_policy_lets_in_nothing_from_elsewhere(
     visit: Visit, migrated: Database, manifest: Path
 ) -> None:

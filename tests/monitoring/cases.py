@@ -48,6 +48,8 @@ def pair(one: str, other: str, **values: str) -> dict[str, str]:
     return {
         found("current", "a"): one,
         found("current", "b"): other,
+        found("ahead", "a"): "0x120",
+        found("ahead", "b"): "0x120",
         about("up", "a"): "1x120",
         about("up", "b"): values.get("up", "1x120"),
         info("m1", "a"): "1x120",
@@ -68,6 +70,14 @@ def failed(success: str, when: str, node: str = "a") -> dict[str, str]:
     }
 
 
+def stalled(progress: str = "") -> dict[str, str]:
+    """Return what a pod tells that has been behind since it began to watch, at 0."""
+    scraped = {found("behind"): "1x30", about("watch_started_timestamp_seconds"): "0x30"}
+    if progress:
+        scraped[about("last_progress_timestamp_seconds")] = progress
+    return scraped
+
+
 JOB: Final = ("job", "namespace")
 
 STORIES: Final = {
@@ -77,27 +87,31 @@ STORIES: Final = {
         silent(20, {found("behind"): "1x14 0x10", found("current"): "0x14 1x10"}),
     ),
     "DjangoSchemaStalled": (
-        Story(30, {found("behind"): "1x30", about("watch_started_timestamp_seconds"): "0x30"}),
+        Story(12, stalled()),
+        silent(11, stalled()),
+        Story(30, stalled(progress="600x30")),
+        silent(30, stalled(progress=CLOCK)),
+        silent(30, {found("behind"): "0x30", about("watch_started_timestamp_seconds"): "0x30"}),
+        # Another pod has seen progress; another pod has begun to watch only now.
+        silent(
+            30, {**stalled(progress="600x30"), about("last_progress_timestamp_seconds", "b"): CLOCK}
+        ),
         Story(
             30,
-            {
-                found("behind"): "1x30",
-                about("watch_started_timestamp_seconds"): "0x30",
-                about("last_progress_timestamp_seconds"): "600x30",
-            },
+            {**stalled(), about("watch_started_timestamp_seconds", "b"): "1700x30"},
         ),
-        silent(
-            30,
-            {
-                found("behind"): "1x30",
-                about("watch_started_timestamp_seconds"): "0x30",
-                about("last_progress_timestamp_seconds"): CLOCK,
-            },
-        ),
-        silent(30, {found("behind"): "0x30", about("watch_started_timestamp_seconds"): "0x30"}),
+        Story(12, {**stalled(), found("behind", "b"): "0x30"}),
     ),
     "DjangoSchemaMigrateBlocked": (
-        Story(4, {about("migrate_blocked_seconds"): "0 0+60x20"}),
+        Story(
+            4,
+            {
+                about("migrate_blocked_seconds"): "0 0+60x20",
+                about("migrate_blocked_seconds", "b"): "0x20",
+            },
+        ),
+        silent(4, {about("migrate_blocked_seconds"): "29x9"}),
+        silent(2, {about("migrate_blocked_seconds"): "0 0 40 0"}),
         silent(4, {about("migrate_blocked_seconds"): "0 20 0 25 0 29 0"}),
         silent(4, {about("migrate_blocked_seconds"): "0x9"}),
     ),
@@ -108,20 +122,22 @@ STORIES: Final = {
         silent(3, {**failed("0x9", "60x9"), **failed("1x9", "90x9", "b")}),
     ),
     "DjangoSchemaInconsistent": (
-        Story(4, {found("inconsistent"): "1x9"}),
+        Story(4, {found("inconsistent"): "1x9", found("inconsistent", "b"): "0x9"}),
         silent(4, {found("inconsistent"): "1 0 1 0 1 0"}),
     ),
     "DjangoSchemaDatabaseUnreachable": (
         Story(7, {about("up"): "0x9", about("up", "b"): "1x9"}),
         silent(7, {about("up"): "1 0x3 1x9"}),
+        silent(4, {about("up"): "0x9"}),
     ),
     "DjangoSchemaAhead": (
-        Story(63, {found("ahead"): "1x70"}),
+        Story(63, {found("ahead"): "1x70", found("ahead", "b"): "0x70"}),
         silent(59, {found("ahead"): "1x70"}),
         silent(70, {found("ahead"): "1x30 0x60"}),
     ),
     "DjangoSchemaReplicasDisagree": (
         Story(8, pair("1x20", "0x20")),
+        silent(4, pair("1x20", "0x20")),
         silent(8, pair("1x20", "1x20")),
         silent(8, pair("1x20", "0x20", manifest="m2")),
         silent(8, pair("1x20", "0x20", up="0x20")),
@@ -130,15 +146,18 @@ STORIES: Final = {
     "DjangoSchemaNothingReady": (
         Story(7, {of("ready"): "0x9", of("ready", "b"): "0x9"}, labels=JOB),
         silent(7, {of("ready"): "0x9", of("ready", "b"): "1x9"}),
+        silent(4, {of("ready"): "0x9"}),
     ),
     "DjangoSchemaSidecarAbsent": (
         Story(30, {of("build_info", version="1"): "1x9"}, labels=JOB),
+        silent(20, {of("build_info", version="1"): "1x9"}),
         silent(30, {of("build_info", version="1"): "1x9", of("build_info", "b"): "_x9 1x30"}),
         silent(14, {of("build_info", version="1"): "1x9 _x3 1x9"}),
     ),
     "DjangoSchemaManifestsDiffer": (
         Story(63, {info("m1", "a"): "1x70", info("m2", "b"): "1x70"}, labels=JOB),
         silent(63, {info("m1", "a"): "1x70", info("m1", "b"): "1x70"}),
+        silent(59, {info("m1", "a"): "1x70", info("m2", "b"): "1x70"}),
         silent(63, {info("m1", "a"): "1x20", info("m2", "b"): "1x70"}),
     ),
 }

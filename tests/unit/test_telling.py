@@ -6,12 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from sidecar.core.batch import Applied, Batch
 from sidecar.core.document import health_document, status_document, target_document, timestamp
 from sidecar.core.gate import begin, step
 from sidecar.core.graph import Outcome, compare
+from sidecar.core.manifest import Key
+from sidecar.core.recorded import Blocker, Run
 from sidecar.core.snapshot import Identity, Snapshot, Target, overall
 from sidecar.core.states import Drain, Gate, Look, Policy, Reason
-from sidecar.core.telling import NEXT, gate_line, target_line
+from sidecar.core.telling import NEXT, gate_line, next_step, target_line
 from support.manifests import chain, keys, manifest, node
 
 SHOP = manifest(*chain("shop", "0001", "0002", "0003", operations=["AddField x"]))
@@ -130,6 +133,43 @@ def test_the_status_tells_the_gate_and_the_operations_of_what_is_pending() -> No
     opened = snapshot(CURRENT, Look(at=2.0, outcome=Outcome.CURRENT))
     assert status_document(opened, {})["opened_at"] == "2023-11-14T22:13:22.000Z"
     assert status_document(snapshot(DOWN), {})["targets"][0]["operations"] == {}
+
+
+def test_a_run_of_migrate_is_told_with_what_blocks_it() -> None:
+    """Since when, who waits, and which session to end; what the role may not see is left out."""
+    blockers = (Blocker(pid=7, application="psql", state="idle in transaction", since=60.0),
+                Blocker(pid=8))  # fmt: skip
+    run = Run(since=1.0, waiting=2, blocked_since=61.0, blockers=blockers)
+    blocked = seen("shop.0001", run=run)
+    assert target_line(blocked).endswith(
+        "migrate running since 00:00:01Z, 2 waiting, blocked since 00:01:01Z by "
+        "pid 7 (psql, idle in transaction since 00:01:00Z) and pid 8"
+    )
+    assert "pg_terminate_backend" in next_step(Reason.SCHEMA_BEHIND, [blocked])
+    running = seen("shop.0001", run=Run())
+    assert target_line(running).endswith("migrate its last statements end")
+    assert next_step(Reason.SCHEMA_BEHIND, [running]) == NEXT[Reason.MIGRATE_RUNNING]
+    assert next_step(Reason.DATABASE_DENIED, [running]) == NEXT[Reason.DATABASE_DENIED]
+    document = status_document(snapshot(blocked), SHOP.nodes)["targets"][0]["migrate"]
+    assert document["waiting"] == 2
+    assert document["blockers"][1] == {"pid": 8, "application": "", "state": None, "since": None}
+
+
+def test_what_was_applied_is_told_with_its_durations() -> None:
+    """The newest last, no more than fifty, and the batch that they were part of."""
+    timeline = tuple(Applied(Key(f"shop.{n:04}"), float(n), n / 8 or None) for n in range(60))
+    target = seen(timeline=timeline, seen=60, batch=Batch(began=1.0, ended=59.0, count=60))
+    document = status_document(snapshot(target), SHOP.nodes)["targets"][0]
+    assert len(document["timeline"]) == 50
+    assert document["timeline"][-1] == {
+        "migration": "shop.0059",
+        "applied": "1970-01-01T00:00:59.000Z",
+        "seconds": 7.375,
+    }
+    assert document["batch"]["migrations"] == 60
+    first = seen(timeline=timeline[:1])
+    document = status_document(snapshot(first), SHOP.nodes)["targets"][0]
+    assert (document["timeline"][0]["seconds"], document["batch"]) == (None, None)
 
 
 def test_the_status_tells_the_risks_of_what_is_pending() -> None:
