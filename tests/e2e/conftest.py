@@ -49,14 +49,14 @@ def python() -> list[str]:
 
 @pytest.fixture(scope="session")
 def image(python: list[str]) -> Image:
-    """Build the sidecar's image, which compose then finds by SIDECAR_IMAGE."""
-    return _built("sidecar", REPOSITORY, "SIDECAR_IMAGE", *python)
+    """Build the sidecar's image, which compose then finds by MIGRATION_SIDECAR_IMAGE."""
+    return _built("sidecar", REPOSITORY, "MIGRATION_SIDECAR_IMAGE", *python)
 
 
 @pytest.fixture(scope="session")
 def shop(python: list[str], image: Image) -> Image:
     """Build the example shop, with the sidecar's command in it."""
-    given = [*python, f"--build-arg=SIDECAR_IMAGE={image.name}"]
+    given = [*python, f"--build-arg=MIGRATION_SIDECAR_IMAGE={image.name}"]
     return _built("shop", REPOSITORY / "compose" / "app", "SHOP_IMAGE", *given)
 
 
@@ -70,7 +70,10 @@ def next_shop(shop: Image) -> Image:
 @pytest.fixture(scope="session")
 def shop_sidecar(shop: Image, image: Image) -> Image:
     """Build the sidecar of the shop's release: the image, and the manifest."""
-    given = [f"--build-arg=SHOP_IMAGE={shop.name}", f"--build-arg=SIDECAR_IMAGE={image.name}"]
+    given = [
+        f"--build-arg=SHOP_IMAGE={shop.name}",
+        f"--build-arg=MIGRATION_SIDECAR_IMAGE={image.name}",
+    ]
     return _built("shop-sidecar", REPOSITORY / "compose" / "sidecar", "SHOP_SIDECAR_IMAGE", *given)
 
 
