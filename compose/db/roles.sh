@@ -7,4 +7,4 @@ as_superuser() {
 }
 as_superuser -v migrator_password="$MIGRATE_PASSWORD" -v app=shop -v app_password="$SHOP_PASSWORD" \
     --file=/sql/migrator.sql
-as_superuser -v reader=sidecar -v password="$SIDECAR_PASSWORD" --file=/sql/reader.sql
+as_superuser -v reader=sidecar -v password="$READER_PASSWORD" --file=/sql/reader.sql

@@ -10,11 +10,12 @@ import pytest
 
 from e2e.compose import Project
 from e2e.docker import Image, docker
-from e2e.standins import build
+from e2e.standins import PREFIX, build
 from support import needs
 from support.project import REPOSITORY
 
 TOOLS = REPOSITORY / ".e2e" / "tools" / "bin"
+"""hadolint, Compose v2 and the SBOM's validator, pinned in requirements/e2e.txt."""
 LINES: list[str] = []
 
 
@@ -48,33 +49,40 @@ def python() -> list[str]:
 
 @pytest.fixture(scope="session")
 def image(python: list[str]) -> Image:
-    """Build the sidecar's image."""
-    build("migration-sidecar", REPOSITORY, *python)
-    return Image("migration-sidecar")
+    """Build the sidecar's image, which compose then finds by MIGRATION_SIDECAR_IMAGE."""
+    return _built("sidecar", REPOSITORY, "MIGRATION_SIDECAR_IMAGE", *python)
 
 
 @pytest.fixture(scope="session")
 def shop(python: list[str], image: Image) -> Image:
     """Build the example shop, with the sidecar's command in it."""
-    build(
-        "shop", REPOSITORY / "compose" / "app", *python, f"--build-arg=SIDECAR_IMAGE={image.name}"
-    )
-    return Image("shop")
+    given = [*python, f"--build-arg=MIGRATION_SIDECAR_IMAGE={image.name}"]
+    return _built("shop", REPOSITORY / "compose" / "app", "SHOP_IMAGE", *given)
 
 
 @pytest.fixture(scope="session")
 def next_shop(shop: Image) -> Image:
     """Build the shop's next release."""
-    build("shop:2", Path(__file__).parent / "release-2", f"--build-arg=SHOP_IMAGE={shop.name}")
-    return Image("shop:2")
+    given = f"--build-arg=SHOP_IMAGE={shop.name}"
+    return _built("shop-2", Path(__file__).parent / "release-2", "GREEN_IMAGE", given)
 
 
 @pytest.fixture(scope="session")
 def shop_sidecar(shop: Image, image: Image) -> Image:
     """Build the sidecar of the shop's release: the image, and the manifest."""
-    given = [f"--build-arg=SHOP_IMAGE={shop.name}", f"--build-arg=SIDECAR_IMAGE={image.name}"]
-    build("shop-sidecar", REPOSITORY / "compose" / "sidecar", *given)
-    return Image("shop-sidecar")
+    given = [
+        f"--build-arg=SHOP_IMAGE={shop.name}",
+        f"--build-arg=MIGRATION_SIDECAR_IMAGE={image.name}",
+    ]
+    return _built("shop-sidecar", REPOSITORY / "compose" / "sidecar", "SHOP_SIDECAR_IMAGE", *given)
+
+
+def _built(name: str, context: Path, variable: str, *arguments: str) -> Image:
+    """Build an image by a name of ours: whoever runs this may have a shop."""
+    image = Image(f"{PREFIX}/{name}:latest")
+    build(image.name, context, *arguments)
+    os.environ[variable] = image.name
+    return image
 
 
 @pytest.fixture(params=["docker-compose 1.29", "Compose v2"])

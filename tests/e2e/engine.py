@@ -11,7 +11,9 @@ PACKAGES: Final = {
     "dockerd": "docker.io",
     "docker-compose": "docker-compose",
     "debootstrap": "debootstrap",
+    "ip": "iproute2",
     "iptables": "iptables",
+    "update-ca-certificates": "ca-certificates",
 }
 
 

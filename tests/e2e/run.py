@@ -7,6 +7,7 @@ where no base image can be pulled, and leaves nothing running. Layers are kept i
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ WORK = REPOSITORY / ".e2e"
 
 def main(arguments: list[str]) -> int:
     """Run the stories; return pytest's exit code."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     install_missing()
     with Engine(WORK):
         os.environ.update(standins.choose(WORK))

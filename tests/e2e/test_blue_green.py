@@ -28,6 +28,7 @@ def test_blue_green(
         tell("green is wanted and behind: blue serves")
 
         project.run("run", "--rm", "migrate", MIGRATE_IMAGE=next_shop.name)
+        until(lambda: "gate open" in green.log, "green's gate opens", 2)
         opened = green.told_at("gate open")
         switched = visitor.wait_for(200, "green")
         before = [answer for answer in visitor.after(began.at) if answer.at < opened]

@@ -105,6 +105,19 @@ def test_becomes_the_first_process(shop_sidecar: Image, network: str, database: 
         assert "told" in shell.log
 
 
+def test_migrates_as_first_process(shop: Image, network: str, database: str) -> None:
+    """Told to stop in the middle of a migration, `migrate` ends its command and says so."""
+    undo = ("python", "manage.py", "migrate", "orders", "0010", "--verbosity=0")
+    flags = (f"--network={network}", f"--env=DATABASE_URL={database}")
+    code, said = shop.run(*flags, "--entrypoint=", command=undo)
+    assert code == 0, said
+    slow = ("--env=EXAMPLE_SLOW_SECONDS=60", "--entrypoint=sidecar")
+    with shop.start(*flags, *slow, command=("migrate",)) as migrating:
+        until(lambda: "manage.py" in docker("top", migrating.id), "the command runs")
+        assert migrating.stop() == 143
+        assert "interrupted" in migrating.log
+
+
 def test_the_images_own_healthcheck_follows_the_address(
     shop_sidecar: Image, network: str, database: str
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from e2e.conftest import TOOLS
 from e2e.docker import Image
-from e2e.standins import OFFICIAL, build
+from e2e.standins import OFFICIAL, PREFIX, build
 from support.project import REPOSITORY
 
 DOCKERFILES = ("Dockerfile", "compose/app/Dockerfile", "compose/sidecar/Dockerfile")
@@ -68,8 +68,8 @@ def test_built_again_it_is_the_same(
     image: Image, python: list[str], tell: Callable[[str], None]
 ) -> None:
     """The same input on the same base gives the same files with the same times."""
-    build("migration-sidecar:again", REPOSITORY, "--no-cache", *python)
-    first, second = files(f"{image.name}:latest"), files(f"{image.name}:again")
+    build(f"{PREFIX}/sidecar:again", REPOSITORY, "--no-cache", *python)
+    first, second = files(image.name), files(f"{PREFIX}/sidecar:again")
     assert first == second
     tell(f"{len(first)} files, byte for byte")
 

@@ -13,7 +13,7 @@ SECRETS = {
     "POSTGRES_PASSWORD": "one",
     "MIGRATE_PASSWORD": "two",
     "SHOP_PASSWORD": "three",
-    "SIDECAR_PASSWORD": "four",
+    "READER_PASSWORD": "four",
     "DJANGO_SECRET_KEY": "five",
     "DJANGO_ALLOWED_HOSTS": ".localhost,127.0.0.1",
 }
@@ -49,7 +49,7 @@ def test_production(
     secret = tmp_path / "password"
     secret.write_text("four\n")
     secret.chmod(0o644)
-    project = projects("production", SIDECAR_PASSWORD_FILE=str(secret), **SECRETS)
+    project = projects("production", READER_PASSWORD_FILE=str(secret), **SECRETS)
     project.run("run", "--rm", "migrate")
     project.run("up", "--detach")
     url = project.url("proxy", 8000)
