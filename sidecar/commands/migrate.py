@@ -62,7 +62,7 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:
         LOG.log(logging.ERROR if report.exit_code else logging.INFO, "%s", line)
     if options.json:
         _write(options.json, msgspec.json.encode(told.document(report, manifest.nodes)))
-    if report.attempts and (settings.textfile or settings.pushgateway):
+    if settings.textfile or settings.pushgateway:
         _tell_prometheus(settings, report)
     return report.exit_code
 

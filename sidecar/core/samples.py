@@ -8,7 +8,7 @@ from sidecar.core.manifest import app_of
 from sidecar.core.snapshot import Snapshot, Target
 from sidecar.core.states import Phase, Reason
 
-STATUSES: Final = ("current", "ahead", "behind", "inconsistent", "unknown")
+STATUSES: Final = ("current", "ahead", "behind", "inconsistent", "unknown", "optional")
 
 Sample = tuple[str, tuple[str, ...], float]
 """Name, values of the labels, value."""
@@ -38,7 +38,9 @@ def _looks(database: str, targets: Sequence[Target]) -> Iterator[Sample]:
     """Yield what is known of looking; thousands of schemas come down to their counts."""
     found: Tally[str] = Tally()
     for target in targets:
-        found[_status(target)] += target.count
+        status = _status(target)
+        settled = target.required or status in {"current", "ahead"}
+        found[status if settled else "optional"] += target.count
     for status in STATUSES:
         yield "targets", (database, status), found[status]
     yield "up", (database,), found["unknown"] == 0

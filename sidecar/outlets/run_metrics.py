@@ -26,7 +26,7 @@ TIMEOUT: Final = 10.0
 
 
 def registry(report: Report, database: str) -> CollectorRegistry:
-    """Return the metrics of one run."""
+    """Return the metrics of one run; one that had nothing to do only says that all is well."""
     found = CollectorRegistry(auto_describe=False)
 
     def gauge(name: str, text: str, value: float) -> None:
@@ -36,6 +36,8 @@ def registry(report: Report, database: str) -> CollectorRegistry:
     good = report.result in {Result.APPLIED, Result.NOTHING_TO_DO}
     gauge("success", "1 if the last run of sidecar migrate left nothing pending.", good)
     gauge("timestamp_seconds", "When the last run of sidecar migrate ended.", report.ended)
+    if not report.attempts:
+        return found
     gauge(
         "duration_seconds",
         "Time that the last run of sidecar migrate took, without waiting for its turn.",
