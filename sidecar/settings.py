@@ -121,6 +121,10 @@ class Settings:
     client_limit: int = setting(
         "serve", count, 512, "open connections; the oldest goes when there are more"
     )
+    client_line_limit: int = setting(
+        "serve", count, 4096, "longest request line and longest header, in bytes; no body is read"
+    )
+    client_header_limit: int = setting("serve", count, 64, "most headers of one request")
     state_file: Path | None = setting(
         "serve", Path, None, "file that remembers an open gate across restarts of the sidecar"
     )

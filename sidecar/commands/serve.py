@@ -74,7 +74,13 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
     listeners = [web.announce, metrics.announce, ChangeLog().announce]
     for listener in [*listeners, *(outlet.announce for outlet in (memory, pod) if outlet)]:
         watcher.tell(listener)
-    guarded = partial(Guard, lifetime=settings.client_timeout, limit=settings.client_limit)
+    guarded = partial(
+        Guard,
+        lifetime=settings.client_timeout,
+        limit=settings.client_limit,
+        line=settings.client_line_limit,
+        headers=settings.client_header_limit,
+    )
     async with Listeners(guarded) as servers, pod or nullcontext():
         apart = bool(settings.details_listen)
         await servers.open(web.probes(details_too=not apart), settings.listen)

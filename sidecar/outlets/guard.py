@@ -9,9 +9,6 @@ from typing import Final
 
 from aiohttp import web
 
-LINE: Final = 4096
-"""The longest request line and header that a probe could need, in bytes."""
-HEADERS: Final = 64
 ANSWER: Final = 1.0
 """How long a half-closed connection is kept for its answer, in seconds."""
 
@@ -19,9 +16,16 @@ ANSWER: Final = 1.0
 class Guard:
     """Makes the protocol of each connection to one application, and ends connections in time."""
 
-    def __init__(self, server: web.Server, *, lifetime: float, limit: int) -> None:
-        """Take how long a connection may last, in seconds, and how many there may be."""
+    def __init__(
+        self, server: web.Server, *, lifetime: float, limit: int, line: int, headers: int
+    ) -> None:
+        """Take how long a connection may last, in seconds, and how many there may be.
+
+        `line` bytes are the longest request line and header, `headers` the most in a request.
+        """
         self._server = server
+        self.line = line
+        self.headers = headers
         self._lifetime = lifetime
         self._limit = limit
         self._open: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
@@ -63,9 +67,9 @@ class _GuardedHandler(web.RequestHandler):
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]  # as AppRunner passes it
-            max_line_size=LINE,
-            max_field_size=LINE,
-            max_headers=HEADERS,
+            max_line_size=guard.line,
+            max_field_size=guard.line,
+            max_headers=guard.headers,
         )
         self._guard = guard
 
