@@ -96,7 +96,7 @@ def metrics() -> str:
 
 def runs() -> str:
     """Return every metric that a run of migrate tells."""
-    empty = Report(result=Result.APPLIED, exit_code=0, began=0.0, ended=0.0, waited=0.0)
+    empty = Report(result=Result.APPLIED, attempts=1, exit_code=0, began=0.0, ended=0.0, waited=0.0)
     rows = [
         [f"`{family.name}`", family.type, "`database`", family.documentation]
         for family in registry(empty, "default").collect()
