@@ -53,6 +53,8 @@ def test_one_release(
 
         ready = f"{project.url('prometheus', 9090)}/api/v1/query?query=django_schema_ready"
         until(lambda: values(ready) == ["1"], "Prometheus has scraped the sidecar")
+        rules = ask(f"{project.url('prometheus', 9090)}/api/v1/rules")[1]
+        assert "DjangoSchemaBehind" in rules
 
         tell(f"the sidecar's resident memory is {sidecar.resident_mebibytes():.0f} MiB")
         outage(project, visitor, tell)
