@@ -121,6 +121,7 @@ class Watcher:
                 progressed=progressed,
                 running=self._watched[name].run is not None,
                 steady=self._steady,
+                took=self._watched[name].targets[0].took,
             )
             if rhythm.pause > cadence.KEEP_CONNECTION:
                 await reader.release()

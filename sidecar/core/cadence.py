@@ -20,6 +20,8 @@ CONFIRM: Final = 1.0
 BACKOFF_GROWTH: Final = 2.0
 BACKOFF_LIMIT: Final = 15.0
 JITTER: Final = 0.2
+REST: Final = 4.0
+"""A pause is at least so many times as long as the look before it took."""
 KEEP_CONNECTION: Final = 1.0
 """A connection is let go when the next look is further away than this."""
 
@@ -41,12 +43,14 @@ def advance(  # noqa: PLR0913 - the rhythm follows all of these
     progressed: bool,
     running: bool,
     steady: float,
+    took: float = 0.0,
 ) -> Cadence:
     """Return the rhythm after a look.
 
     `progressed` says that the rows changed, or that a run of migrate began or ended;
     `running` that one is under way, which keeps a shut gate patient however long the
-    migration takes; `steady` is the pause of an open gate.
+    migration takes; `steady` is the pause of an open gate; `took` is how long the look took,
+    since looks at thousands of schemas must not keep the server busy by themselves.
     """
     progress_at = at if progressed else cadence.progress_at
     if failed:
@@ -56,7 +60,8 @@ def advance(  # noqa: PLR0913 - the rhythm follows all of these
     patience = IDLE if quiet > IDLE_AFTER and not running else PATIENT
     if gate.reason is Reason.MIGRATE_RUNNING and quiet <= IDLE_AFTER:
         patience = EAGER  # All rows are there, and what comes after them is mostly short.
-    return Cadence(progress_at, _pause(cadence, gate, quiet, patience, steady))
+    pause = _pause(cadence, gate, quiet, patience, steady)
+    return Cadence(progress_at, max(pause, min(took * REST, IDLE)))
 
 
 def _pause(cadence: Cadence, gate: Gate, quiet: float, patience: float, steady: float) -> float:

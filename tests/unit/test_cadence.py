@@ -93,3 +93,15 @@ def test_the_end_of_a_run_is_looked_for_eagerly() -> None:
         for at in (10.0, 90.0)
     ]
     assert pauses == [0.25, 2.0]
+
+
+def test_a_slow_look_is_followed_by_a_longer_pause() -> None:
+    """Thousands of schemas take their time to read, and the server has others to serve."""
+    fast, slow, very_slow = (
+        advance(
+            Cadence(progress_at=0.0), WAITING,
+            at=1.0, failed=False, progressed=True, running=False, steady=30.0, took=took,
+        ).pause
+        for took in (0.003, 0.5, 10.0)
+    )  # fmt: skip
+    assert (fast, slow, very_slow) == (0.25, 2.0, 5.0)
