@@ -75,7 +75,8 @@ class Queue:
         if sight.satisfied and not force:
             await self._turn.release()
             return None, ""
-        return sight, ""
+        # The session may have been lost since, and another one been opened for a question.
+        return (sight, "") if await self._turn.held() else (None, "asking again")
 
     def _pause(self) -> float:
         longest = min(PAUSE * 2.0**self._failures, LONGEST_PAUSE)

@@ -8,11 +8,11 @@ import asyncpg
 from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded, Run
 from sidecar.databases import Address
-from sidecar.databases.postgres_connect import TABLE, Connector, close, quote
+from sidecar.databases.postgres_connect import TABLE, Session, quote
 from sidecar.databases.postgres_runs import RUN, RUNNING, run_of
 from sidecar.databases.postgres_schemas import PostgresSchemas
 from sidecar.databases.postgres_turn import PostgresTurn
-from sidecar.errors import DatabaseDenied, DatabaseError
+from sidecar.errors import DatabaseDenied
 
 APPLICATION_NAME: Final = "migration-sidecar"
 
@@ -69,36 +69,22 @@ class Postgres:
     def __init__(self, address: Address) -> None:
         """Take the address; raises UsageError when its URL cannot be meant."""
         self._address = address
-        self._connector = Connector(address, APPLICATION_NAME)
-        self._table = self._connector.table
-        self._connection: asyncpg.Connection | None = None
+        self._session = Session(address, APPLICATION_NAME)
+        self._table = self._session.connector.table
         self._text: str | None = None
 
     async def read(self) -> Recorded:
         """Return what is recorded; see `Database.read`."""
-        limit = self._address.connect_timeout
-        try:
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await self._connector.open()
-            limit = self._address.read_timeout
-            # The server's own timeouts come first; this one is for a server that is silent.
-            async with asyncio.timeout(limit + 0.5):
-                return await self._look(self._connection)
-        except DatabaseError:
-            self._drop()
-            raise
-        except Exception as error:
-            self._drop()
-            raise self._connector.explained(error, limit) from error
-        except BaseException:
-            self._drop()
-            raise
+        # The server's own timeouts come first; this one is for a server that is silent.
+        async with (
+            self._session.speaking() as connection,
+            asyncio.timeout(self._address.read_timeout + 0.5),
+        ):
+            return await self._look(connection)
 
     async def release(self) -> None:
         """Close the connection, if one is held."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await close(connection)
+        await self._session.release()
 
     async def _look(self, connection: asyncpg.Connection) -> Recorded:
         milliseconds = int(self._address.read_timeout * 1000)
@@ -150,7 +136,7 @@ class Postgres:
         for name in [schema] if schema else path:
             if name in found["forbidden"]:
                 raise DatabaseDenied(
-                    f"{self._connector.place}: role {found['role']} may not use the schema {name}; "
+                    f"{self._session.place}: role {found['role']} may not use the schema {name}; "
                     f"GRANT USAGE ON SCHEMA {name} TO {found['role']}"
                 )
         run = await self._run(connection, found["schema_oid"])
@@ -161,11 +147,6 @@ class Postgres:
         if found["elsewhere"]:
             note += f" (there is one in {', '.join(found['elsewhere'][:3])})"
         return Recorded("", where, run=run, note=note)
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
 
 
 def _unquote(part: str, role: str) -> str:

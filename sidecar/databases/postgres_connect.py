@@ -3,6 +3,8 @@
 import asyncio
 import os
 import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
@@ -17,6 +19,7 @@ from sidecar.errors import (
     DatabaseError,
     DatabaseTimeout,
     DatabaseUnreachable,
+    UsageError,
 )
 
 TABLE: Final = "django_migrations"
@@ -102,6 +105,57 @@ class Connector:
             )
         becomes, told = meaning(error, text, self.table)
         return becomes(f"{self.place}: {told}")
+
+
+Prepare = Callable[[asyncpg.Connection], Awaitable[None]]
+
+
+class Session:
+    """One connection, held from its first use to `release`; dropped when something fails on it."""
+
+    def __init__(self, address: Address, application_name: str) -> None:
+        """Take the address; raises UsageError when its URL cannot be meant."""
+        self._address = address
+        self.connector = Connector(address, application_name)
+        self.place = self.connector.place
+        self.connection: asyncpg.Connection | None = None
+
+    @asynccontextmanager
+    async def speaking(self, prepare: Prepare | None = None) -> AsyncIterator[asyncpg.Connection]:
+        """Give the connection, opened and prepared if need be.
+
+        Raises DatabaseError for whatever the driver raises meanwhile.
+        """
+        limit = self._address.connect_timeout
+        try:
+            if self.connection is None or self.connection.is_closed():
+                self.connection = await self.connector.open()
+                limit = self._address.read_timeout
+                if prepare is not None:
+                    await prepare(self.connection)
+            limit = self._address.read_timeout
+            yield self.connection
+        except (DatabaseError, UsageError):
+            self.drop()
+            raise
+        except Exception as error:
+            self.drop()
+            raise self.connector.explained(error, limit) from error
+        except BaseException:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Let go of the connection at once; nothing is said to the server."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def release(self) -> None:
+        """Close the connection, if one is held."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            await close(connection)
 
 
 async def close(connection: asyncpg.Connection) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from sidecar.core.recorded import Recorded, Run
 from sidecar.databases import Address
-from sidecar.databases.postgres_connect import TABLE, Connector, close
+from sidecar.databases.postgres_connect import TABLE, Session
 from sidecar.databases.postgres_runs import RUN, RUNNING, run_of
 from sidecar.databases.postgres_schemas_sql import (
     LIST,
@@ -28,7 +28,6 @@ from sidecar.databases.postgres_schemas_sql import (
     regex,
     rows_of,
 )
-from sidecar.errors import DatabaseError
 
 Chosen = tuple[str, list[str], list[str], bool]
 """The parameters of the queries: table, names, patterns, and whether the table must be there."""
@@ -61,8 +60,7 @@ class PostgresSchemas:
     def __init__(self, address: Address) -> None:
         """Take the address; raises UsageError when its URL cannot be meant."""
         self._address = address
-        self._connector = Connector(address, "migration-sidecar")
-        self._connection: asyncpg.Connection | None = None
+        self._session = Session(address, "migration-sidecar")
         self._touched = 0
         self._known: dict[str, Known] = {}
         self._texts: dict[bytes, str] = {}
@@ -72,30 +70,18 @@ class PostgresSchemas:
 
     async def read(self) -> Recorded:
         """Return what is recorded in each schema; see `Database.read`."""
-        limit = self._address.connect_timeout
-        try:
-            if self._connection is None or self._connection.is_closed():
-                self._connection, self._touched = await self._connector.open(), 0
-            limit = self._address.read_timeout
-            recorded = await self._look(self._connection)
-        except DatabaseError:
-            self._drop()
-            raise
-        except Exception as error:
-            self._drop()
-            raise self._connector.explained(error, limit) from error
-        except BaseException:
-            self._drop()
-            raise
+        async with self._session.speaking(self._fresh) as connection:
+            recorded = await self._look(connection)
         if self._touched > KEEP:
             await self.release()
         return recorded
 
     async def release(self) -> None:
         """Close the connection, if one is held."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await close(connection)
+        await self._session.release()
+
+    async def _fresh(self, connection: asyncpg.Connection) -> None:  # noqa: ARG002 - a Prepare
+        self._touched = 0
 
     async def _look(self, connection: asyncpg.Connection) -> Recorded:
         now = asyncio.get_running_loop().time()
@@ -217,7 +203,7 @@ class PostgresSchemas:
     def _group(self, digest: bytes | None, names: tuple[str, ...]) -> Recorded:
         schema = names[0] if len(names) == 1 else None
         if digest is None:
-            told = f"{self._connector.place}: the role may not read {TABLE} in {_some(names)}"
+            told = f"{self._session.place}: the role may not read {TABLE} in {_some(names)}"
             return Recorded("", schema, schemas=names, denied=told)
         times = [self._known[name].last_applied for name in names]
         last = max((time for time in times if time is not None), default=None)
@@ -232,11 +218,6 @@ class PostgresSchemas:
             f"SET LOCAL statement_timeout = {milliseconds};"
             f"SET LOCAL lock_timeout = {milliseconds // 2}"
         )
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

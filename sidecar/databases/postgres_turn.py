@@ -7,16 +7,14 @@ the server closes its session, and the lock goes with it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
 
 from sidecar.databases import Address, Rails
-from sidecar.databases.postgres_connect import TABLE, Connector, close, quote
+from sidecar.databases.postgres_connect import TABLE, Session, close, quote
 from sidecar.databases.postgres_runs import APPLIES, CLASS, HOLDS, LOCKED, SESSION, WAITS
-from sidecar.errors import DatabaseDenied, DatabaseError, UsageError
+from sidecar.errors import DatabaseDenied, DatabaseUnreachable, UsageError
 
 SCHEMA: Final = """
     SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)),
@@ -46,28 +44,22 @@ class PostgresTurn:
     def __init__(self, address: Address) -> None:
         """Take the address; raises UsageError when its URL cannot be meant."""
         self._address = address
-        self._connector = Connector(address, WAITS)
-        self._connection: asyncpg.Connection | None = None
+        self._session = Session(address, WAITS)
         self._schema = 0
         self._pooled = False
 
     async def take(self) -> bool:
         """Ask once; see `Turn.take`."""
-        async with self._speaking():
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await self._connector.open()
-                await self._begin(self._connection)
-            if not await self._connection.fetchval(TAKE, self._schema):
+        async with self._session.speaking(self._begin) as connection:
+            if not await connection.fetchval(TAKE, self._schema):
                 return False
-            now = await self._connection.fetchval(
-                "SELECT extract(epoch FROM clock_timestamp())::float8"
-            )
-            await self._connection.execute(NAME, HOLDER % (self._schema, now))
+            now = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+            await connection.execute(NAME, HOLDER % (self._schema, now))
             return True
 
     async def held(self) -> bool:
         """Tell whether it is still ours; see `Turn.held`."""
-        connection, limit = self._connection, self._address.read_timeout
+        connection, limit = self._session.connection, self._address.read_timeout
         if connection is None or connection.is_closed():
             return False
         try:
@@ -75,23 +67,24 @@ class PostgresTurn:
                 return bool(await connection.fetchval(HELD, self._schema))
         except TimeoutError as error:
             # A server that is only slow still keeps the session, and the lock with it.
-            raise self._connector.explained(error, limit) from error
+            raise self._session.connector.explained(error, limit) from error
         except Exception as error:
-            self._drop()
-            raise self._connector.explained(error, limit) from error
+            self._session.drop()
+            raise self._session.connector.explained(error, limit) from error
 
     async def left(self) -> int:
         """Return how many sessions of an earlier run's command are still there."""
-        async with self._speaking():
-            if self._connection is None:
-                return 0
-            count: int = await self._connection.fetchval(LEFT, self._schema)
+        if not await self.held():
+            raise DatabaseUnreachable(f"{self._session.place}: the session with the turn is lost")
+        async with self._session.speaking() as connection:
+            count: int = await connection.fetchval(LEFT, self._schema)
             return count
 
     def environment(self, rails: Rails) -> dict[str, str]:
         """Return PGAPPNAME and, where the server takes them, PGOPTIONS."""
         options = []
-        version = self._connection.get_server_version() if self._connection else None
+        connection = self._session.connection
+        version = connection.get_server_version() if connection else None
         if version is not None and version.major >= 14:
             options.append(ORPHAN_CHECK)
         if rails.lock_timeout is not None:
@@ -106,19 +99,17 @@ class PostgresTurn:
 
     async def release(self) -> None:
         """Give the turn back by closing the session that has it."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await close(connection)
+        await self._session.release()
 
     async def _begin(self, connection: asyncpg.Connection) -> None:
         await self._refuse_transaction_pooler(connection)
         wanted = self._address.schema
         schema = await connection.fetchval(
-            SCHEMA, self._connector.table, quote(wanted) if wanted else None
+            SCHEMA, self._session.connector.table, quote(wanted) if wanted else None
         )
         if schema is None:
             what = f"there is no schema {wanted}" if wanted else "no schema of search_path exists"
-            raise DatabaseDenied(f"{self._connector.place}: {what} to hold {TABLE}; create it")
+            raise DatabaseDenied(f"{self._session.place}: {what} to hold {TABLE}; create it")
         self._schema = schema
         await connection.execute(NAME, f"{WAITS} {schema}")
 
@@ -137,7 +128,7 @@ class PostgresTurn:
             other = None
             try:
                 async with asyncio.timeout(2):
-                    other = await self._connector.open()
+                    other = await self._session.connector.open()
                     second = await other.fetchval(backend)
             except TimeoutError:
                 return  # The pool has one session, and it is ours.
@@ -146,23 +137,6 @@ class PostgresTurn:
                     await close(other)
             if second == first or await connection.fetchval(backend) != first:
                 raise UsageError(
-                    f"{self._connector.place}: the connection goes through a pooler that pools "
+                    f"{self._session.place}: the connection goes through a pooler that pools "
                     "transactions, where a lock would be anybody's; give the server's own address"
                 )
-
-    @asynccontextmanager
-    async def _speaking(self) -> AsyncIterator[None]:
-        """Let go of a session that failed, and say in one line why it did."""
-        try:
-            yield
-        except (DatabaseError, UsageError):
-            self._drop()
-            raise
-        except Exception as error:
-            self._drop()
-            raise self._connector.explained(error, self._address.read_timeout) from error
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()

@@ -266,9 +266,9 @@ async def test_a_look_cannot_write(database: Database) -> None:
 async def test_settings_of_a_look_end_with_its_transaction(held: Postgres) -> None:
     """Behind a pooler the next client must not inherit our timeouts."""
     await held.read()
-    assert held._connection is not None
+    assert held._session.connection is not None
     for name in ("statement_timeout", "lock_timeout", "transaction_read_only"):
-        assert await held._connection.fetchval(f"SHOW {name}") in {"0", "off"}
+        assert await held._session.connection.fetchval(f"SHOW {name}") in {"0", "off"}
 
 
 async def test_the_password_is_asked_for_at_every_connect(database: Database) -> None:

@@ -200,8 +200,8 @@ async def ours(server: TlsServer, address: str) -> str:
     database = Postgres(Address(url=address, connect_timeout=30, read_timeout=30))
     try:
         await database.read()
-        assert database._connection is not None
-        port = database._connection._transport.get_extra_info("sockname")[1]
+        assert database._session.connection is not None
+        port = database._session.connection._transport.get_extra_info("sockname")[1]
         ((encrypted,),) = server.execute(
             "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
             f" WHERE client_port = {port}"
