@@ -1,0 +1,205 @@
+"""One run of migrate: the queue, the attempts, the verdict on them."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from typing import Final
+
+from sidecar.commands import inputs
+from sidecar.commands.attempt import Attempt
+from sidecar.commands.child import FORWARDED, Child
+from sidecar.commands.codes import code_of
+from sidecar.commands.queue import Queue
+from sidecar.commands.schema import Schema, Sight
+from sidecar.core.failure import POOLER, Failure, failure
+from sidecar.core.manifest import Manifest
+from sidecar.core.report import Report, Result
+from sidecar.databases import Rails, Turn, connect, turn
+from sidecar.errors import DatabaseError, Interrupted
+from sidecar.settings import Settings
+
+LOG = logging.getLogger("sidecar.migrate")
+
+BACKOFF: Final = 1.0
+"""Seconds before the second attempt; each further one waits twice as long."""
+
+OTHERS: Final = 10.0
+"""Seconds that a migration which failed half-way is given to be recorded by who was faster."""
+
+ANSWER: Final = 60.0
+"""Seconds that the database is given to answer after the command has ended."""
+
+
+class Migration:
+    """One run: the queue, the attempts, the report."""
+
+    def __init__(self, settings: Settings, manifest: Manifest, command: list[str]) -> None:
+        """Put the parts together; raises UsageError."""
+        self._settings = settings
+        self._manifest = manifest
+        self._command = command
+        judge = inputs.judge(settings, manifest)
+        address = inputs.address(settings)
+        self._schema = Schema(connect(address), judge, inputs.needs(settings))
+        self._turn: Turn = turn(address)
+        self._queue = Queue(self._schema, self._turn, settings.lock_timeout)
+        self._child: Child | None = None
+        self._signal: int | None = None
+        self._attempts = 0
+        self._waited = 0.0
+
+    async def run(self) -> Report:
+        """Migrate; return what was done."""
+        self._listen()
+        try:
+            return await self._run()
+        except asyncio.CancelledError:
+            if self._signal is None:
+                raise
+            raise Interrupted(self._signal) from None
+        finally:
+            await self._turn.release()
+            await self._schema.release()
+
+    async def _run(self) -> Report:
+        began, seen, owed = time.time(), 0, False
+        while True:
+            asked = time.monotonic()
+            sight = await self._queue.wait(force=owed)
+            self._waited += time.monotonic() - asked
+            if sight is None:
+                return await self._nothing_to_do(began)
+            if not self._attempts:
+                began, seen = time.time(), self._schema.seen
+            code, attempt = await self._attempt(sight)
+            last = await self._last_look()
+            attempt.tell_applied()
+            why = Failure.LOST if attempt.lost else failure(attempt.heard) if code else None
+            owed = last is not None and not last.verdict.plan
+            if not code or not await self._again(why, last):
+                break
+            await self._turn.release()
+        result, code = self._judged(code, attempt, last)
+        pooled = code != 0 and POOLER in attempt.heard
+        return self._report(result, code, began, seen, last, why, pooled=pooled)
+
+    async def _nothing_to_do(self, began: float) -> Report:
+        last = await self._last_look()
+        return self._report(Result.NOTHING_TO_DO, self._verdict(last), began, 0, last)
+
+    async def _attempt(self, sight: Sight) -> tuple[int, Attempt]:
+        self._attempts += 1
+        plan = sight.verdict.plan
+        what = f"{len(plan)} pending, next {plan[0]}" if plan else "nothing pending"
+        LOG.info("migrating: %s", what)
+        self._schema.run_since = time.time()
+        environment = self._turn.environment(
+            Rails(
+                lock_timeout=self._settings.lock_timeout_per_statement,
+                statement_timeout=self._settings.statement_timeout,
+            )
+        )
+        if not self._settings.pgoptions:
+            environment.pop("PGOPTIONS", None)
+        stops = self._settings.on_lost_turn == "stop"
+        attempt = Attempt(self._schema, self._turn, stop_when_lost=stops)
+        try:
+            return await attempt.run(self._command, environment, self._started), attempt
+        finally:
+            self._child = None
+
+    async def _again(self, why: Failure | None, last: Sight | None) -> bool:
+        """Tell whether to try once more, after a pause."""
+        if why is None or self._signal or self._attempts > self._settings.retries:
+            return False
+        if last is not None and last.verdict.plan:
+            stopped = last.verdict.plan[0]
+            if not self._manifest.nodes[stopped].atomic and not await self._passed(stopped):
+                return False
+        pause = BACKOFF * 2 ** (self._attempts - 1)
+        LOG.warning("attempt %d failed: %s; again in %g s", self._attempts, why, pause)
+        await asyncio.sleep(pause)
+        return True
+
+    async def _passed(self, migration: str) -> bool:
+        """Tell whether somebody else records a migration of which a part may be ours."""
+        for _ in range(int(OTHERS)):
+            await asyncio.sleep(1)
+            sight = await self._last_look()
+            if sight is not None and migration not in sight.verdict.plan:
+                return True
+        return False
+
+    async def _last_look(self) -> Sight | None:
+        """Look; a database that is only restarting is given time."""
+        try:
+            async with asyncio.timeout(ANSWER):
+                while True:
+                    try:
+                        return await self._schema.look()
+                    except DatabaseError as error:
+                        LOG.warning("waiting for the database: %s", error)
+                        await asyncio.sleep(1)
+        except TimeoutError:
+            return None
+
+    def _judged(self, code: int, attempt: Attempt, last: Sight | None) -> tuple[Result, int]:
+        if attempt.lost:
+            return Result.LOST_TURN, code or 1
+        if code:
+            return (Result.INTERRUPTED if self._signal else Result.FAILED), code
+        verdict = self._verdict(last)
+        return (Result.INCOMPLETE if verdict else Result.APPLIED), verdict
+
+    def _verdict(self, sight: Sight | None) -> int:
+        return DatabaseError.exit_code if sight is None else code_of(sight.look, self._settings)
+
+    def _report(  # noqa: PLR0913 - what a run was, in one place
+        self,
+        result: Result,
+        code: int,
+        began: float,
+        seen: int,
+        last: Sight | None,
+        why: Failure | None = None,
+        *,
+        pooled: bool = False,
+    ) -> Report:
+        nothing = result is Result.NOTHING_TO_DO
+        return Report(
+            result=result,
+            exit_code=code,
+            began=began,
+            ended=time.time(),
+            waited=self._waited,
+            attempts=self._attempts,
+            failure=why,
+            pooled=pooled,
+            applied=() if nothing else self._schema.applied_after(seen),
+            verdict=last.verdict if last else None,
+            schema=last.schema if last else None,
+        )
+
+    def _started(self, running: Child) -> None:
+        self._child = running
+        if self._signal is not None:
+            running.send(self._signal)
+
+    def _listen(self) -> None:
+        """Pass signals on to the command; without one, they end us."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+        def on(number: int) -> None:
+            from_terminal = number in {signal.SIGINT, signal.SIGQUIT} and sys.stdin.isatty()
+            ends = number not in {signal.SIGUSR1, signal.SIGUSR2}
+            self._signal = number if ends else self._signal
+            if self._child is None:
+                if ends and task is not None:
+                    task.cancel()
+            elif not from_terminal:  # A terminal has sent it to the whole foreground group.
+                self._child.send(number)
+
+        for number in FORWARDED:
+            loop.add_signal_handler(number, on, number)
