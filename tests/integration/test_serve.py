@@ -131,7 +131,7 @@ def test_metrics_say_what_the_gate_says(database: Database, manifest: Path) -> N
             assert sum(n for names, n in by_status.items() if names.startswith(app + ",")) == count
         assert sum(expected.values()) == 45
         targets = series(metrics, "targets")
-        assert len(targets) == 5
+        assert len(targets) == 6
         assert [name for name, value in targets.items() if value] == [
             'database="default",status="behind"'
         ]
