@@ -14,7 +14,7 @@ from sidecar.databases import Address
 from sidecar.databases.sqlite_file import explained, open_read_only, unusable
 from sidecar.databases.sqlite_turn import SqliteTurn, run_of
 from sidecar.databases.sqlite_url import file_of
-from sidecar.errors import DatabaseError, DatabaseTimeout, UsageError
+from sidecar.errors import DatabaseTimeout, UsageError
 
 TABLE: Final = "django_migrations"
 
@@ -48,27 +48,23 @@ class Sqlite:
         self._limit = address.read_timeout
         self._file = _file(address)
         self._text: str | None = None
-        self._thread: threading.Thread | None = None
+        self._looking = False
 
     async def read(self) -> Recorded:
         """Return what is recorded; see `Database.read`."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._looking:
             raise DatabaseTimeout(f"{self._file}: an earlier look has not come back")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Recorded] = loop.create_future()
         # No executor: it would wait at our end for a file system that hangs.
-        self._thread = threading.Thread(target=self._work, args=(loop, answer), daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._work, args=(loop, answer), daemon=True).start()
+        self._looking = True
         try:
             # What SQLite waits for ends before; this is for a file system that is silent.
             async with asyncio.timeout(self._limit + 0.5):
                 recorded = await answer
-        except DatabaseError:
-            self._thread = None
-            raise
         except TimeoutError:
             raise DatabaseTimeout(f"{self._file}: no answer within {self._limit:g} s") from None
-        self._thread = None
         self._text = recorded.text if recorded.note is None else None
         return recorded
 
@@ -83,7 +79,16 @@ class Sqlite:
         except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
             found = error
         with suppress(RuntimeError):  # The loop may have ended meanwhile.
-            loop.call_soon_threadsafe(_hand_over, answer, found)
+            loop.call_soon_threadsafe(self._hand_over, answer, found)
+
+    def _hand_over(self, answer: asyncio.Future[Recorded], found: Recorded | Exception) -> None:
+        self._looking = False
+        if answer.done():  # It was given up.
+            return
+        if isinstance(found, Exception):
+            answer.set_exception(found)
+        else:
+            answer.set_result(found)
 
     def _look(self) -> Recorded:
         if why := unusable(self._file):
@@ -128,12 +133,3 @@ def _seconds(applied: object) -> float | None:
         return datetime.fromisoformat(str(applied)).replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None
-
-
-def _hand_over(answer: asyncio.Future[Recorded], found: Recorded | Exception) -> None:
-    if answer.done():  # It was given up.
-        return
-    if isinstance(found, Exception):
-        answer.set_exception(found)
-    else:
-        answer.set_result(found)

@@ -42,8 +42,8 @@ def unusable(file: Path) -> DatabaseError | None:
         return DatabaseDenied(f"{file}: {error.strerror}")
     if not stat.S_ISREG(mode):
         return DatabaseDenied(f"{file}: is no regular file")
-    if not os.access(file, os.R_OK):
-        return DatabaseDenied(f"{file}: user {os.getuid()} may not read it")
+    if not os.access(file, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        return DatabaseDenied(f"{file}: user {os.geteuid()} may not read it")
     return None
 
 
