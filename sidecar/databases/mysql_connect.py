@@ -8,11 +8,12 @@ is 5 MB more memory, which only those pay who have the extra.
 import asyncio
 from typing import Final
 
-import asyncmy
+from asyncmy.connection import Connection
+from asyncmy.constants import CLIENT
 from asyncmy.errors import MySQLError, OperationalError
 
 from sidecar.databases import Address
-from sidecar.databases.mysql_errors import meaning, no_tls
+from sidecar.databases.mysql_errors import NoTls, meaning
 from sidecar.databases.mysql_tls import context, unreadable
 from sidecar.databases.mysql_url import Place, Tls, parse
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, UsageError
@@ -36,7 +37,7 @@ SETUP: Final = (
 )
 
 
-def _refuse_plain_text(_: asyncmy.Connection) -> None:
+def _refuse_plain_text(_: Connection) -> None:
     """Refuse what only TLS may carry: a server may ask for the password itself."""
     raise OperationalError(2059, "the server asks for the password in plain text")
 
@@ -57,15 +58,15 @@ class Connector:
         self._program_name = program_name
         self.place = parse(address.url or "")
 
-    async def open(self) -> asyncmy.Connection:
+    async def open(self) -> Connection:
         """Connect; without TLS only where the server has none and the mode lets us."""
         place = self.place
         tls = Tls(mode="DISABLED") if place.socket else place.tls
         async with asyncio.timeout(self._address.connect_timeout):
             try:
                 connection = await self._connect(place, tls)
-            except MySQLError as error:
-                if tls.mode != "PREFERRED" or not no_tls(error):
+            except NoTls:
+                if tls.mode != "PREFERRED":
                     raise
                 connection = await self._connect(place, Tls(mode="DISABLED"))
             try:
@@ -76,11 +77,11 @@ class Connector:
                 raise
             return connection
 
-    async def _connect(self, place: Place, tls: Tls) -> asyncmy.Connection:
+    async def _connect(self, place: Place, tls: Tls) -> Connection:
         given = self._address.password
         secret = given() if given else place.password
         made = context(tls)
-        return await asyncmy.connect(
+        connection = Connection(  # type: ignore[no-untyped-call]  # its stub has no types here
             host=place.host,
             port=place.port,
             unix_socket=place.socket,
@@ -96,6 +97,15 @@ class Connector:
             ssl=made,
             auth_plugin_map={} if made or place.socket else PLAIN,
         )
+        try:
+            await connection.connect()
+        except MySQLError as error:
+            # The driver asks for TLS, or fails: it never goes on without.
+            greeted = getattr(connection, "server_capabilities", None)
+            if made and greeted is not None and not greeted & CLIENT.SSL:
+                raise NoTls from error
+            raise
+        return connection
 
     def _limited(self, statement: str) -> str:
         limit = self._address.read_timeout
@@ -113,14 +123,14 @@ class Connector:
         return becomes(f"{self.place}: {told}")
 
 
-async def query(connection: asyncmy.Connection, statement: str) -> tuple[tuple[object, ...], ...]:
+async def query(connection: Connection, statement: str) -> tuple[tuple[object, ...], ...]:
     """Run one statement; return its rows."""
     async with connection.cursor() as cursor:
         await cursor.execute(statement)
         return tuple(await cursor.fetchall())
 
 
-async def close(connection: asyncmy.Connection) -> None:
+async def close(connection: Connection) -> None:
     """Close politely, so that the server logs no lost connection; a silent one is dropped."""
     try:
         async with asyncio.timeout(1):

@@ -37,32 +37,33 @@ EXPLAINED: Final[dict[int, tuple[type[DatabaseError], str]]] = {
 }
 
 
+class NoTls(Exception):
+    """The server has no TLS to speak."""
+
+
 def meaning(error: Exception, database: str) -> tuple[type[DatabaseError], str]:
     """Return what an error becomes, and what is told of it."""
+    if isinstance(error, NoTls):
+        return DatabaseDenied, "the server speaks no TLS; check ssl-mode"
     cause = error.__cause__ or error
     if isinstance(cause, ssl.SSLCertVerificationError):
         told = f"{_line(cause.verify_message)}; check ssl-mode, ssl-ca and the server's certificate"
         return DatabaseDenied, told
-    if no_tls(error):
-        return DatabaseDenied, "the server speaks no TLS; check ssl-mode"
     if isinstance(cause, ssl.SSLError):
         return DatabaseDenied, f"{_line(cause)}; check ssl-mode, ssl-ca, ssl-cert and ssl-key"
     if isinstance(cause, ConnectionRefusedError):
         return DatabaseUnreachable, "connection refused"
     if isinstance(cause, OSError):
         return DatabaseUnreachable, _line(cause.strerror or cause)
-    if isinstance(error, RuntimeError):
-        # The driver wants a package for how this user logs in without TLS.
-        return DatabaseDenied, PLUGIN.format(text=_line(error))
-    number, text = number_of(error), _line(error.args[-1] if error.args else error)
+    text, number = _line(error.args[-1] if error.args else error), number_of(error)
+    if isinstance(error, RuntimeError) and "package is required" in text:
+        # The driver cannot log this user in by itself.
+        return DatabaseDenied, PLUGIN.format(text=text)
+    if not number:
+        kind = type(error).__name__
+        return DatabaseUnreachable, f"what answers there does not speak MySQL's protocol ({kind})"
     becomes, told = EXPLAINED.get(number, (DatabaseUnreachable, "{text}"))
     return becomes, told.format(text=text, database=database)
-
-
-def no_tls(error: Exception) -> bool:
-    """Tell whether the server answered in plain text when it was asked for TLS."""
-    cause = error.__cause__
-    return isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER"
 
 
 def number_of(error: Exception) -> int:

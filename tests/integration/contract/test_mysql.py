@@ -16,7 +16,12 @@ from sidecar.databases import Address
 from sidecar.databases.mysql import Mysql
 from sidecar.databases.mysql_connect import query
 from sidecar.databases.mysql_turn import MysqlTurn
-from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout
+from sidecar.errors import (
+    DatabaseDenied,
+    DatabaseError,
+    DatabaseTimeout,
+    DatabaseUnreachable,
+)
 from support import project
 from support.mariadb import Server
 from support.postgres import PASSWORD
@@ -163,6 +168,31 @@ async def test_a_server_cannot_talk_us_out_of_the_password() -> None:
             await Mysql(Address(url=url)).read()
         await asyncio.to_thread(thread.join, 5)
     assert heard == b""
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak MySQL's protocol"),
+        (b"\0" * 100, "does not speak MySQL's protocol"),
+        (b"\x01\0\0\0\x0a", "does not speak MySQL's protocol"),
+        (b"\x17\0\0\0\xff\x10\x04Too many connections", "db: Too many connections"),
+        (b"", "Lost connection"),
+    ],
+)
+async def test_what_is_no_server_is_unreachable(answer: bytes, told: str) -> None:
+    """Whatever answers on that port, it is told in one line."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(DatabaseUnreachable, match=told) as caught:
+            await Mysql(Address(url=f"mysql://u:p@127.0.0.1:{port}/db")).read()
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("password", ["pässwörd ☃", "", "a:b@c/d?e#f"])

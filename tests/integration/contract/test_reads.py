@@ -13,7 +13,7 @@ from sidecar.core.manifest import Manifest, decode
 from sidecar.core.recorded import Recorded
 from sidecar.databases import Address, Database, connect
 from support import project
-from support.process import until
+from support.process import Sidecar, until
 from support.systems import System, migrate
 
 AT = "2024-01-03 00:00:00.250000"
@@ -159,3 +159,12 @@ def test_check_says_what_is_recorded(
         text=True,
     )
     assert (ended.returncode, ended.stderr) == (code, "")
+
+
+def test_the_gate_opens_when_migrate_has_ended(system: System, manifest: Path) -> None:
+    """A serving sidecar sees a real migrate through, and holds nothing once it is open."""
+    with Sidecar(manifest, url=system.reader) as sidecar:
+        until(lambda: sidecar.get("/readyz")[1].startswith("schema_behind"), "it has looked")
+        migrate(system)
+        until(sidecar.ready, "the gate is open")
+        until(lambda: system.sessions() == 0, "no session is held")
