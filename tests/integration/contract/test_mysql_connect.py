@@ -1,11 +1,10 @@
-"""What is MySQL's and MariaDB's own: TLS, passwords, character sets, limits, and the turn."""
+"""Connecting to MySQL and MariaDB: TLS, passwords, sockets, and what is no such server."""
 
 import asyncio
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -15,50 +14,17 @@ import pytest
 from sidecar.databases import Address
 from sidecar.databases.mysql import Mysql
 from sidecar.databases.mysql_connect import query
-from sidecar.databases.mysql_turn import MysqlTurn
 from sidecar.errors import (
     DatabaseDenied,
     DatabaseError,
-    DatabaseTimeout,
     DatabaseUnreachable,
 )
 from support import project
 from support.mariadb import Server
 from support.postgres import PASSWORD
 from support.systems import MariaDB
-from support.tls import make_certificates
 
 CHECK: Final = "check ssl-mode, ssl-ca and the server's certificate"
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificates, good and bad ones."""
-    folder = tmp_path_factory.mktemp("certificates")
-    make_certificates(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tls(certificates: Path) -> Iterator[Server]:
-    """A server with TLS, which makes all text Latin 1 unless it is told otherwise."""
-    server = Server(skip_character_set_client_handshake="on", character_set_server="latin1")
-    for name in ("ca.pem", "good.crt", "good.key", "other-host.crt", "other-host.key"):
-        copy = server.folder / name
-        copy.write_bytes((certificates / name).read_bytes())
-        copy.chmod(0o644)
-    server.settings |= {
-        f"ssl-{what}": str(server.folder / name)
-        for what, name in {"ca": "ca.pem", "cert": "good.crt", "key": "good.key"}.items()
-    }
-    with server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def shop(tls: Server) -> MariaDB:
-    """A database of that server."""
-    return MariaDB(tls, "shop")
 
 
 async def ends(url: str) -> str:
@@ -91,41 +57,41 @@ async def ends(url: str) -> str:
     ids=str,
 )
 async def test_each_mode_means_what_it_does_to_mysql(
-    shop: MariaDB, certificates: Path, asked: dict[str, str], host: str, told: str
+    tls_shop: MariaDB, certificates: Path, asked: dict[str, str], host: str, told: str
 ) -> None:
     """Encrypted where it can be, checked where that is asked, never less than asked."""
     said = {
         name: str(certificates / value) if value.endswith(".pem") else value
         for name, value in asked.items()
     }
-    url = shop.reader.replace("127.0.0.1", host) + f"?{urlencode(said)}"
+    url = tls_shop.reader.replace("127.0.0.1", host) + f"?{urlencode(said)}"
     found = await ends(url)
     assert found == told or (len(told) > 5 and found.endswith(told))
 
 
 async def test_the_name_is_checked_where_identity_is_asked(
-    shop: MariaDB, certificates: Path
+    tls_shop: MariaDB, certificates: Path
 ) -> None:
     """A certificate for another host is good enough for VERIFY_CA, and no more."""
-    shop.server.stop()
-    good = dict(shop.server.settings)
+    tls_shop.server.stop()
+    good = dict(tls_shop.server.settings)
     for what in ("crt", "key"):
         option = "ssl-cert" if what == "crt" else "ssl-key"
-        shop.server.settings[option] = str(shop.server.folder / f"other-host.{what}")
-    shop.server.start()
+        tls_shop.server.settings[option] = str(tls_shop.server.folder / f"other-host.{what}")
+    tls_shop.server.start()
     ca = f"?ssl-ca={quote(str(certificates / 'ca.pem'))}"
-    assert await ends(shop.reader + ca) == "tls"
-    assert (await ends(f"{shop.reader}{ca}&ssl-mode=VERIFY_IDENTITY")).endswith(CHECK)
-    shop.server.stop()
-    shop.server.settings = good
-    shop.server.start()
+    assert await ends(tls_shop.reader + ca) == "tls"
+    assert (await ends(f"{tls_shop.reader}{ca}&ssl-mode=VERIFY_IDENTITY")).endswith(CHECK)
+    tls_shop.server.stop()
+    tls_shop.server.settings = good
+    tls_shop.server.start()
 
 
-async def test_a_client_certificate_is_shown(shop: MariaDB, certificates: Path) -> None:
+async def test_a_client_certificate_is_shown(tls_shop: MariaDB, certificates: Path) -> None:
     """A user who must have one gets in with it, and not without."""
-    shop.execute(f"CREATE USER strict IDENTIFIED BY '{PASSWORD}' REQUIRE X509")
-    shop.execute("GRANT SELECT ON shop.* TO strict")
-    url = shop.server.url("shop", "strict")
+    tls_shop.execute(f"CREATE USER strict IDENTIFIED BY '{PASSWORD}' REQUIRE X509")
+    tls_shop.execute("GRANT SELECT ON shop.* TO strict")
+    url = tls_shop.server.url("shop", "strict")
     assert "Access denied" in await ends(url)
     pair = {name: str(certificates / f"client.{end}") for name, end in
             (("ssl-cert", "crt"), ("ssl-key", "key"))}  # fmt: skip
@@ -196,15 +162,15 @@ async def test_what_is_no_server_is_unreachable(answer: bytes, told: str) -> Non
 
 
 @pytest.mark.parametrize("password", ["pässwörd ☃", "", "a:b@c/d?e#f"])
-async def test_any_password_works(shop: MariaDB, password: str) -> None:
+async def test_any_password_works(tls_shop: MariaDB, password: str) -> None:
     """Sent as UTF-8, as Django's driver does; from the URL or from a file."""
     user = f"user{len(password)}"
-    shop.execute(f"CREATE USER {user} IDENTIFIED BY '{password}'")
-    shop.execute(f"GRANT SELECT ON shop.* TO {user}")
-    assert await ends(shop.server.url("shop", user, password)) == "tls"
+    tls_shop.execute(f"CREATE USER {user} IDENTIFIED BY '{password}'")
+    tls_shop.execute(f"GRANT SELECT ON shop.* TO {user}")
+    assert await ends(tls_shop.server.url("shop", user, password)) == "tls"
     secrets = iter(["wrong", password])
     database = Mysql(
-        Address(url=shop.server.url("shop", user, "x"), password=lambda: next(secrets))
+        Address(url=tls_shop.server.url("shop", user, "x"), password=lambda: next(secrets))
     )
     with pytest.raises(DatabaseDenied):
         await database.read()
@@ -212,85 +178,11 @@ async def test_any_password_works(shop: MariaDB, password: str) -> None:
     await database.release()
 
 
-async def test_the_socket_may_be_named(shop: MariaDB) -> None:
+async def test_the_socket_may_be_named(tls_shop: MariaDB) -> None:
     """As a host that is a path, or as unix_socket."""
-    path = quote(shop.server.socket, safe="")
+    path = quote(tls_shop.server.socket, safe="")
     assert await ends(f"mysql://root@{path}/shop") == "clear"
     assert await ends(f"mysql://root@localhost/shop?unix_socket={path}") == "clear"
-
-
-async def test_letters_do_not_depend_on_the_servers_charset(shop: MariaDB) -> None:
-    """A table in Latin 1, on a server that ignores what clients ask for, reads the same."""
-    shop.execute("SET NAMES utf8mb4")
-    shop.execute("ALTER TABLE django_migrations CONVERT TO CHARACTER SET latin1")
-    with shop.server.connect("shop") as connection, connection.cursor() as cursor:
-        cursor.execute("SET NAMES utf8mb4")
-        cursor.execute("INSERT INTO django_migrations VALUES (1, 'ünï', 'é', '2024-01-01')")
-    database = Mysql(Address(url=shop.reader))
-    assert (await database.read()).keys() == ["ünï.é"]
-    await database.release()
-
-
-async def test_a_look_can_neither_write_nor_last(shop: MariaDB) -> None:
-    """Even with a user who may write: the session is read-only, and the server limits it."""
-    database = Mysql(Address(url=shop.migrator, read_timeout=6))
-    await database.read()
-    assert database._connection is not None
-    with pytest.raises(Exception, match="READ ONLY"):
-        await query(database._connection, "DELETE FROM django_migrations")
-    limits = await query(
-        database._connection, "SELECT @@SESSION.max_statement_time, @@SESSION.lock_wait_timeout"
-    )
-    assert limits == ((6, 3),)
-    await database.release()
-
-
-async def test_a_statement_that_takes_too_long_is_ended_by_the_server(shop: MariaDB) -> None:
-    """The server's own limit comes first, and leaves nothing running."""
-    shop.execute("RENAME TABLE django_migrations TO kept")
-    shop.execute(
-        "CREATE VIEW django_migrations AS SELECT 1 AS id, 'a' AS app, SLEEP(60) AS name,"
-        " NOW() AS applied"
-    )
-    shop.execute(f"GRANT SELECT ON shop.django_migrations TO {MariaDB.READER}")
-    database = Mysql(Address(url=shop.reader, read_timeout=0.3))
-    with pytest.raises(DatabaseTimeout, match="max_statement_time"):
-        await database.read()
-    assert "SLEEP" not in str(shop.execute("SELECT info FROM information_schema.processlist"
-                                           " WHERE user = 'sidecar_reader'"))  # fmt: skip
-    shop.execute("DROP VIEW django_migrations")
-    shop.execute("RENAME TABLE kept TO django_migrations")
-
-
-async def test_a_turn_outlives_a_silence_of_the_server(mariadb_server: Server) -> None:
-    """No answer leaves open whose turn it is; giving the session up would give the turn away."""
-    system = MariaDB(mariadb_server, "silence")
-    turn = MysqlTurn(Address(url=system.migrator, read_timeout=0.3))
-    assert await turn.take()
-    mariadb_server.pause()
-    try:
-        for _ in range(2):
-            with pytest.raises(DatabaseTimeout):
-                await turn.held()
-    finally:
-        mariadb_server.resume()
-    for _ in range(100):
-        try:
-            assert await turn.held()
-            break
-        except DatabaseTimeout:
-            continue
-    await turn.release()
-
-
-async def test_a_turn_is_one_databases(mariadb_server: Server) -> None:
-    """Names of locks belong to the whole server; ours name the database."""
-    one, other = MariaDB(mariadb_server, "turn_one"), MariaDB(mariadb_server, "turn_other")
-    turn, database = MysqlTurn(Address(url=one.migrator)), Mysql(Address(url=other.reader))
-    assert await turn.take()
-    assert (await database.read()).run is None
-    await turn.release()
-    await database.release()
 
 
 def test_without_the_extra_it_says_what_to_install(manifest: Path) -> None:
