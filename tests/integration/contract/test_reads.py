@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,8 +92,19 @@ async def test_thousands_of_long_names_are_not_cut_off(system: System) -> None:
     assert [key for key, _ in found.recent] == found.keys()[-500:]
 
 
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own time is not UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kathmandu")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_away")
 async def test_times_are_utc_and_exact(system: System) -> None:
-    """Seconds since the epoch, by the newest time and not by the newest row."""
+    """Seconds since the epoch wherever we run, by the newest time and not by the newest row."""
     system.record([(1, "a", "1", AT), (2, "a", "2", "2023-12-31 00:00:00")])
     found = await look(system)
     assert found.last_applied == SECONDS
