@@ -5,14 +5,16 @@ ARG PYTHON_IMAGE=python:3.14-slim
 FROM ${PYTHON_IMAGE} AS build
 # Of the files' times nothing but this may reach the image: the same input, the same layers.
 ARG SOURCE_DATE_EPOCH=0
+# `mysql` adds the driver of MySQL and MariaDB (docs/databases.md).
+ARG REQUIREMENTS=run
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements/build.txt requirements/run.txt ./
+COPY requirements/build.txt requirements/${REQUIREMENTS}.txt ./
 # pip and the build backend live in an environment of their own: what is shipped has neither.
 RUN python3 -m venv tools \
     && tools/bin/pip install --quiet --require-hashes -r build.txt \
     && python3 -m venv --without-pip /opt/sidecar \
-    && tools/bin/pip --python /opt/sidecar/bin/python install --quiet --require-hashes -r run.txt
+    && tools/bin/pip --python /opt/sidecar/bin/python install --quiet --require-hashes -r "${REQUIREMENTS}.txt"
 COPY pyproject.toml README.md LICENSE ./
 COPY sidecar sidecar
 COPY tools/sbom.py ./

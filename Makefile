@@ -40,7 +40,8 @@ docs: $(STAMPS)/installed ## write what the code already says into pages, rules 
 
 lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml -o requirements/run.txt
-	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 --extra mysql pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 --extra mysql pyproject.toml -c requirements/run.txt -o requirements/mysql.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/fuzz.in -o requirements/fuzz.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/e2e.in -o requirements/e2e.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/build.in -o requirements/build.txt

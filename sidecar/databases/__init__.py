@@ -14,11 +14,18 @@ import msgspec
 from sidecar.core.recorded import Recorded
 from sidecar.errors import UsageError
 
-MODULES: Final = dict.fromkeys(
-    # As dj-database-url, django-environ and SQLAlchemy spell it.
-    ("postgres", "postgresql", "pgsql", "psql", "postgis", "timescale", "timescalegis"),
-    "sidecar.databases.postgres",
-)
+# As dj-database-url, django-environ and SQLAlchemy spell it.
+MODULES: Final = {
+    **dict.fromkeys(
+        ("postgres", "postgresql", "pgsql", "psql", "postgis", "timescale", "timescalegis"),
+        "sidecar.databases.postgres",
+    ),
+    **dict.fromkeys(
+        ("mysql", "mysql2", "mysql-connector", "mysqlgis", "mariadb"),
+        "sidecar.databases.mysql",
+    ),
+    **dict.fromkeys(("sqlite", "sqlite3", "spatialite"), "sidecar.databases.sqlite"),
+}
 
 
 class Database(Protocol):

@@ -303,7 +303,7 @@ MALFORMED = (
     f"postgres://u@{HERE}/db?PASSWORD=kanari",
     f"postgres://u@{HERE}/db?password=%zzkanari;vogel",
     # Nobody is there, and everything else.
-    f"mysql://u:kanari@{HERE}/db",
+    f"oracle://u:kanari@{HERE}/db",
     f"postgres+psycopg://u:kanari@{HERE}/db",
     "postgres://u:kanari@127.0.0.1:port/db",
     "postgres://u:kanari@127.0.0.1:99999/db",
@@ -315,6 +315,23 @@ MALFORMED = (
     f"postgres://u:kanari@{HERE}/db?sslmode=verify-full&sslrootcert=/nosuch",
     f"postgres://u:kanari@{HERE}/db?service=nosuch",
     f"postgres://u:kanari@{HERE}/db?port=x",
+    # MySQL's.
+    f"mysql://u:kanari@{HERE}/db",
+    f"mysql://u:kanari#vogel@{HERE}/db",
+    f"mysql://u:kanari/vogel@{HERE}/db",
+    f"mysql://u:kanari?vogel@{HERE}/db",
+    f"mysql://u:kanari@vogel@{HERE}/db",
+    f"mysql://u:kanari:vogel@{HERE}/db",
+    f"mysql://u:kanari%zz%@{HERE}/db",
+    f"mysql:/u:kanari@{HERE}/db",
+    f"mysql:///u:kanari@{HERE}/db",
+    "mysql://u:p@127.0.0.1:kanari/db",
+    f"mysql://u@{HERE}/db?password=kanari&vogel=1",
+    f"mysql://u@{HERE}/db?passwd=kanari",
+    f"mysql://u@{HERE}/db?ssl-mode=kanari",
+    f"mysql://u:kanari@{HERE}/db?ssl-ca=/nosuch",
+    "mysql://u:kanari@nosuchhost.invalid/db",
+    "sqlite://u:kanari@h/db",
 )
 
 

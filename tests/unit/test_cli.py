@@ -46,7 +46,7 @@ URL = {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/db"}
         (["serve", "--manifest", "cycle.json"], {}, 65, "cycle.json: migrations depend on each"),
         (["wait", "--manifest", "empty.json"], {}, 65, "empty.json: the manifest is empty"),
         (["check", "--manifest", "good.json"], {}, 64, "no database is named; set DATABASE_URL"),
-        (["check", "--manifest", "good.json"], {"DATABASE_URL": "mysql://h/d"}, 64, "'mysql'"),
+        (["check", "--manifest", "good.json"], {"DATABASE_URL": "oracle://h/d"}, 64, "'oracle'"),
         (["serve", "--manifest", "good.json", "--listen", "nowhere"], URL, 64, "is no port"),
         (["serve", "--manifest", "good.json", "--listen", "::1:x"], URL, 64, "'x' is no port"),
         (["wait", "--manifest", "good.json", "--", "nosuchcommand"], URL, 127, "command not found"),

@@ -5,6 +5,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 ENGINE = "django.db.backends.postgresql"
 
+ENGINES = {
+    "postgres": ENGINE,
+    "postgresql": ENGINE,
+    "mysql": "django.db.backends.mysql",
+    "sqlite": "django.db.backends.sqlite3",
+}
+
 
 def from_environment(environ):
     """Return the entry for DATABASES; a missing one is no error until it is used."""
@@ -19,16 +26,17 @@ def from_environment(environ):
 def from_url(url):
     """Return the entry for postgres://user:password@host:port/name?option=value.
 
-    A socket directory goes into the host percent-encoded, or into `?host=/dir`.
+    mysql:// alike; a file is sqlite:////absolute/path. A socket directory goes into the
+    host percent-encoded, or into `?host=/dir`.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("postgres", "postgresql"):
-        raise ValueError("DATABASE_URL must start with postgres:// or postgresql://")
+    if parts.scheme not in ENGINES:
+        raise ValueError(f"DATABASE_URL must start with one of {', '.join(ENGINES)}, and ://")
     # Not parts.hostname: it is in lower case, and a socket directory may not be.
     host = re.sub(r":\d*$", "", parts.netloc.rpartition("@")[2])
     options = dict(parse_qsl(parts.query))
     return {
-        "ENGINE": ENGINE,
+        "ENGINE": ENGINES[parts.scheme],
         "NAME": unquote(parts.path[1:]),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

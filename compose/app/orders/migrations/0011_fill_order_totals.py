@@ -1,6 +1,7 @@
 """Data: add every order up, in EXAMPLE_SLOW_SECONDS as if there were millions."""
 
 import os
+import time
 
 from django.db import migrations
 from django.db.models import F, OuterRef, Subquery, Sum
@@ -15,7 +16,10 @@ def fill_totals(apps, schema_editor):
 
 def wait(apps, schema_editor):
     seconds = float(os.environ.get("EXAMPLE_SLOW_SECONDS") or 0)
-    schema_editor.execute("SELECT pg_sleep(%s)", [seconds])
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("SELECT pg_sleep(%s)", [seconds])
+    else:
+        time.sleep(seconds)
 
 
 class Migration(migrations.Migration):

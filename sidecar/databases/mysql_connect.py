@@ -1,0 +1,139 @@
+"""Open a connection to MySQL or MariaDB, and say in one line why it could not be used.
+
+asyncmy rather than aiomysql: a look at 500 rows costs 0.3 ms of the processor against 4.7,
+TLS that was asked for is never silently left out, and releases come more often. Its price
+is 5 MB more memory, which only those pay who have the extra.
+"""
+
+import asyncio
+from typing import Final
+
+from asyncmy.connection import Connection
+from asyncmy.constants import CLIENT
+from asyncmy.errors import MySQLError, OperationalError
+
+from sidecar.databases import Address
+from sidecar.databases.mysql_errors import NoTls, meaning
+from sidecar.databases.mysql_tls import context, unreadable
+from sidecar.databases.mysql_url import Place, Tls, parse
+from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, UsageError
+
+TABLE: Final = "django_migrations"
+
+LOCK: Final = """
+    CONCAT('migration-sidecar/', LEFT(SHA2(
+        IF(@@lower_case_table_names, LOWER(DATABASE()), DATABASE()), 256), 40))
+"""
+"""The name of the lock that a run holds; names belong to the whole server, and are short."""
+
+# Each server reads the comment that is meant for it. A look cannot write, whatever the role may.
+SETUP: Final = (
+    "SET SESSION TRANSACTION READ ONLY",
+    """
+    SET SESSION lock_wait_timeout = {lock}, SESSION character_set_results = utf8mb4
+        /*M!100101 , SESSION max_statement_time = {seconds} */
+        /*!50708 , SESSION max_execution_time = {milliseconds} */
+    """,
+)
+
+
+def _refuse_plain_text(_: Connection) -> None:
+    """Refuse what only TLS may carry: a server may ask for the password itself."""
+    raise OperationalError(2059, "the server asks for the password in plain text")
+
+
+PLAIN: Final = dict.fromkeys(
+    ("mysql_clear_password", "mysql_old_password", "dialog"), _refuse_plain_text
+)
+
+
+class Connector:
+    """Where to connect; every connect reads secrets and files anew."""
+
+    def __init__(self, address: Address, program_name: str) -> None:
+        """Take the address; raises UsageError when its URL cannot be meant."""
+        if address.schema is not None:
+            raise UsageError("schemas: MySQL has none within a database; name it in the URL")
+        self._address = address
+        self._program_name = program_name
+        self.place = parse(address.url or "")
+
+    async def open(self) -> Connection:
+        """Connect; without TLS only where the server has none and the mode lets us."""
+        place = self.place
+        tls = Tls(mode="DISABLED") if place.socket else place.tls
+        async with asyncio.timeout(self._address.connect_timeout):
+            try:
+                connection = await self._connect(place, tls)
+            except NoTls:
+                if tls.mode != "PREFERRED":
+                    raise
+                connection = await self._connect(place, Tls(mode="DISABLED"))
+            try:
+                for statement in SETUP:
+                    await query(connection, self._limited(statement))
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    async def _connect(self, place: Place, tls: Tls) -> Connection:
+        given = self._address.password
+        secret = given() if given else place.password
+        made = context(tls)
+        connection = Connection(  # type: ignore[no-untyped-call]  # its stub has no types here
+            host=place.host,
+            port=place.port,
+            unix_socket=place.socket,
+            user=place.user,
+            # As Django's driver sends it; as text it would be sent in Latin 1.
+            password=secret.encode(),
+            database=place.database,
+            charset="utf8mb4",
+            autocommit=True,
+            # Ours comes first: the driver's would begin anew with each step.
+            connect_timeout=self._address.connect_timeout + 1,
+            program_name=self._program_name,
+            ssl=made,
+            auth_plugin_map={} if made or place.socket else PLAIN,
+        )
+        try:
+            await connection.connect()
+        except MySQLError as error:
+            # The driver asks for TLS, or fails: it never goes on without.
+            greeted = getattr(connection, "server_capabilities", None)
+            if made and greeted is not None and not greeted & CLIENT.SSL:
+                raise NoTls from error
+            raise
+        return connection
+
+    def _limited(self, statement: str) -> str:
+        limit = self._address.read_timeout
+        return statement.format(
+            lock=max(1, int(limit / 2)), seconds=limit, milliseconds=int(limit * 1000)
+        )
+
+    def explained(self, error: Exception, limit: float) -> DatabaseError:
+        """Return what an error of the driver means for an operator; `limit` is in seconds."""
+        if isinstance(error, TimeoutError):
+            return DatabaseTimeout(f"{self.place}: no answer within {limit:g} s")
+        if isinstance(error, OSError) and (file := unreadable(self.place.tls)):
+            return DatabaseDenied(f"{self.place}: {file}")
+        becomes, told = meaning(error, self.place.database)
+        return becomes(f"{self.place}: {told}")
+
+
+async def query(connection: Connection, statement: str) -> tuple[tuple[object, ...], ...]:
+    """Run one statement; return its rows."""
+    async with connection.cursor() as cursor:
+        await cursor.execute(statement)
+        return tuple(await cursor.fetchall())
+
+
+async def close(connection: Connection) -> None:
+    """Close politely, so that the server logs no lost connection; a silent one is dropped."""
+    try:
+        async with asyncio.timeout(1):
+            await connection.ensure_closed()
+    except (OSError, TimeoutError, MySQLError):
+        connection.close()

@@ -1,0 +1,100 @@
+"""The turn at migrating one SQLite file: a lock on a file of its own beside it.
+
+Not on the database, whose locks are SQLite's. The kernel takes the lock (flock(2)) from
+whoever dies, and no command inherits it. The file stays: who removed it could remove one
+that somebody else has just locked.
+"""
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from sidecar.core.recorded import Run
+from sidecar.databases import Rails
+from sidecar.errors import DatabaseDenied, UsageError
+
+
+def lock_file(file: Path) -> Path:
+    """Return the file whose lock is the turn."""
+    return file.with_name(f"{file.name}-migrate")
+
+
+class SqliteTurn:
+    """A lock, from the `take` that gets it to `release`."""
+
+    def __init__(self, file: Path) -> None:
+        """Take the database's file."""
+        self._path = lock_file(file)
+        self._descriptor: int | None = None
+
+    async def take(self) -> bool:
+        """Ask once; see `Turn.take`."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise DatabaseDenied(
+                f"{self._path}: {error.strerror}; one run of migrate at a time locks this file"
+            ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{time.time():.3f}\n".encode())
+        self._descriptor = descriptor
+        return True
+
+    async def held(self) -> bool:
+        """Tell whether it is still ours; whoever removes the file takes it away."""
+        if self._descriptor is None:
+            return False
+        with suppress(OSError):
+            return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        return False
+
+    async def left(self) -> int:
+        """Return 0: a command dies with its run, and SQLite rolls back what it left."""
+        return 0
+
+    def environment(self, rails: Rails) -> dict[str, str]:
+        """Return nothing; limits reach Django's sessions only through its own settings."""
+        if rails.lock_timeout is not None or rails.statement_timeout is not None:
+            raise UsageError(
+                "lock_timeout_per_statement and statement_timeout are PostgreSQL's; for SQLite set"
+                " timeout in the OPTIONS of Django's DATABASES"
+            )
+        return {}
+
+    async def release(self) -> None:
+        """Give it back; the file stays."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def run_of(file: Path) -> Run | None:
+    """Return the run that has the turn at this file now, if any."""
+    try:
+        descriptor = os.open(lock_file(file), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.read(descriptor, 32).decode(errors="replace")
+        return Run(since=_number(text))
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,85 @@
+"""Looks at MariaDB and the turn there: letters, limits, and silences."""
+
+import pytest
+
+from sidecar.databases import Address
+from sidecar.databases.mysql import Mysql
+from sidecar.databases.mysql_connect import query
+from sidecar.databases.mysql_turn import MysqlTurn
+from sidecar.errors import DatabaseTimeout
+from support.mariadb import Server
+from support.systems import MariaDB
+
+
+async def test_letters_do_not_depend_on_the_servers_charset(tls_shop: MariaDB) -> None:
+    """A table in Latin 1, on a server that ignores what clients ask for, reads the same."""
+    tls_shop.execute("SET NAMES utf8mb4")
+    tls_shop.execute("ALTER TABLE django_migrations CONVERT TO CHARACTER SET latin1")
+    with tls_shop.server.connect("shop") as connection, connection.cursor() as cursor:
+        cursor.execute("SET NAMES utf8mb4")
+        cursor.execute("INSERT INTO django_migrations VALUES (1, 'ünï', 'é', '2024-01-01')")
+    database = Mysql(Address(url=tls_shop.reader))
+    assert (await database.read()).keys() == ["ünï.é"]
+    await database.release()
+
+
+async def test_a_look_can_neither_write_nor_last(tls_shop: MariaDB) -> None:
+    """Even with a user who may write: the session is read-only, and the server limits it."""
+    database = Mysql(Address(url=tls_shop.migrator, read_timeout=6))
+    await database.read()
+    assert database._connection is not None
+    with pytest.raises(Exception, match="READ ONLY"):
+        await query(database._connection, "DELETE FROM django_migrations")
+    limits = await query(
+        database._connection, "SELECT @@SESSION.max_statement_time, @@SESSION.lock_wait_timeout"
+    )
+    assert limits == ((6, 3),)
+    await database.release()
+
+
+async def test_a_statement_that_takes_too_long_is_ended_by_the_server(tls_shop: MariaDB) -> None:
+    """The server's own limit comes first, and leaves nothing running."""
+    tls_shop.execute("RENAME TABLE django_migrations TO kept")
+    tls_shop.execute(
+        "CREATE VIEW django_migrations AS SELECT 1 AS id, 'a' AS app, SLEEP(60) AS name,"
+        " NOW() AS applied"
+    )
+    tls_shop.execute(f"GRANT SELECT ON shop.django_migrations TO {MariaDB.READER}")
+    database = Mysql(Address(url=tls_shop.reader, read_timeout=0.3))
+    with pytest.raises(DatabaseTimeout, match="max_statement_time"):
+        await database.read()
+    assert "SLEEP" not in str(tls_shop.execute("SELECT info FROM information_schema.processlist"
+                                           " WHERE user = 'sidecar_reader'"))  # fmt: skip
+    tls_shop.execute("DROP VIEW django_migrations")
+    tls_shop.execute("RENAME TABLE kept TO django_migrations")
+
+
+async def test_a_turn_outlives_a_silence_of_the_server(mariadb_server: Server) -> None:
+    """No answer leaves open whose turn it is; giving the session up would give the turn away."""
+    system = MariaDB(mariadb_server, "silence")
+    turn = MysqlTurn(Address(url=system.migrator, read_timeout=0.3))
+    assert await turn.take()
+    mariadb_server.pause()
+    try:
+        for _ in range(2):
+            with pytest.raises(DatabaseTimeout):
+                await turn.held()
+    finally:
+        mariadb_server.resume()
+    for _ in range(100):
+        try:
+            assert await turn.held()
+            break
+        except DatabaseTimeout:
+            continue
+    await turn.release()
+
+
+async def test_a_turn_is_one_databases(mariadb_server: Server) -> None:
+    """Names of locks belong to the whole server; ours name the database."""
+    one, other = MariaDB(mariadb_server, "turn_one"), MariaDB(mariadb_server, "turn_other")
+    turn, database = MysqlTurn(Address(url=one.migrator)), Mysql(Address(url=other.reader))
+    assert await turn.take()
+    assert (await database.read()).run is None
+    await turn.release()
+    await database.release()

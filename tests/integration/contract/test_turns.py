@@ -1,0 +1,86 @@
+"""The turn at migrating is one process's at a time, on every system."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sidecar.databases import Address, Rails, connect, turn
+from sidecar.errors import DatabaseError, UsageError
+from support import project
+from support.systems import SHIM, System
+
+DJANGO = ("--", sys.executable, "manage.py", "migrate", "--verbosity=0")
+
+
+async def test_one_has_the_turn_and_everybody_sees_it(system: System) -> None:
+    """The second gets it when the first has given it back, and readers see that a run is on."""
+    address, reader = Address(url=system.migrator), connect(Address(url=system.reader))
+    first, second = turn(address), turn(address)
+    assert not await first.held()
+    assert await first.take()
+    assert await first.held()
+    assert not await second.take()
+    assert not await second.held()
+    assert (await reader.read()).run is not None
+    assert await first.left() == 0
+    await first.release()
+    assert (await reader.read()).run is None
+    assert await second.take()
+    await second.release()
+    await reader.release()
+
+
+@pytest.mark.asks_for("sessions")
+@pytest.mark.usefixtures("possible")
+async def test_a_turn_goes_with_its_session(system: System) -> None:
+    """Whoever loses the session is told, and the next one has the turn."""
+    first, second = turn(Address(url=system.migrator)), turn(Address(url=system.migrator))
+    assert await first.take()
+    system.end_sessions()
+    with pytest.raises(DatabaseError):
+        await first.held()
+    assert not await first.held()
+    assert await second.take()
+    await second.release()
+    await first.release()
+
+
+async def test_limits_reach_the_command_or_are_refused(system: System) -> None:
+    """A limit that nothing would keep is an error, and no silence."""
+    taken = turn(Address(url=system.migrator))
+    await taken.take()
+    rails = Rails(lock_timeout=5.0)
+    if system.migrator.startswith("postgres"):
+        assert "lock_timeout=5000" in taken.environment(rails)["PGOPTIONS"]
+    else:
+        with pytest.raises(UsageError, match="PostgreSQL's"):
+            taken.environment(rails)
+        assert taken.environment(Rails()) == {}
+    await taken.release()
+
+
+def test_two_runs_migrate_once(system: System, manifest: Path) -> None:
+    """`sidecar migrate` from nothing, twice at once: one applies all, the other nothing."""
+    system.execute("DROP TABLE django_migrations")
+    command = [project.sidecar(), "migrate", "--json=-", f"--manifest={manifest}", *DJANGO]
+    environment = project.environment(DATABASE_URL=system.migrator, PYTHONPATH=str(SHIM))
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=project.APP,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    told = [(*process.communicate(timeout=100), process.returncode) for process in started]
+    assert [code for _, _, code in told] == [0, 0], told
+    reports = [json.loads(out) for out, _, _ in told]
+    assert sorted(report["result"] for report in reports) == ["applied", "nothing_to_do"]
+    rows = system.execute("SELECT app, name FROM django_migrations")
+    assert len(rows) == len(set(rows))

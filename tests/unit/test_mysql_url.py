@@ -1,0 +1,89 @@
+"""MySQL URLs as Django people write them."""
+
+import pytest
+
+from sidecar.databases import Address, connect, turn
+from sidecar.databases.mysql_url import Tls, parse
+from sidecar.errors import UsageError
+
+SECRET = "hunter2"  # noqa: S105 - the canary that no message may show
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mysql://u:p@h:3307/db", "h:3307/db"),
+        ("mysql2://u@h/db?conn_max_age=600&charset=utf8mb4", "h:3306/db"),
+        ("mysql+pymysql://u@h/db", "h:3306/db"),
+        ("mysql://u@[::1]:3307/db", "[::1]:3307/db"),
+        ("mysql://u@[::1]/db", "[::1]:3306/db"),
+        ("mysql:///db", "localhost:3306/db"),
+        ("mysql://u@%2Frun%2Fmysqld.sock/db", "/run/mysqld.sock/db"),
+        ("mysql://u@localhost/db?unix_socket=/run/my.sock", "/run/my.sock/db"),
+        ("mysql://u@h/my%20db", "h:3306/my db"),
+    ],
+)
+def test_says_where_without_who(url: str, told: str) -> None:
+    """Parameters of Django and its drivers mean nothing to a look."""
+    assert str(parse(url)) == told
+
+
+def test_user_and_password_are_decoded() -> None:
+    """The last @ ends the password, the first : begins it, and no repr shows it."""
+    place = parse("mysql://u%40x:p%3A%2Fä:y@h/db")
+    assert (place.user, place.password) == ("u@x", "p:/ä:y")
+    assert "p:/" not in repr(place)
+    assert (parse("mysql://h/db").user, parse("mysql://h/db").password) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("query", "tls"),
+    [
+        ("", Tls(mode="PREFERRED")),
+        ("ssl-mode=verify-identity", Tls(mode="VERIFY_IDENTITY")),
+        ("ssl_mode=REQUIRED", Tls(mode="REQUIRED")),
+        ("ssl-ca=/ca.pem", Tls(mode="VERIFY_CA", ca="/ca.pem")),
+        ("ssl-ca=/ca.pem&ssl-mode=REQUIRED", Tls(mode="REQUIRED", ca="/ca.pem")),
+        ("ssl-cert=/c&ssl-key=/k", Tls(mode="PREFERRED", cert="/c", key="/k")),
+        ("ssl=true", Tls(mode="REQUIRED")),
+        ("ssl=False", Tls(mode="DISABLED")),
+    ],
+)
+def test_tls_is_meant_as_mysql_means_it(query: str, tls: Tls) -> None:
+    """Both spellings, in any case; a CA alone asks that the server be checked against it."""
+    assert parse(f"mysql://h/db?{query}").tls == tls
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (f"mysql://u:{SECRET}#x@h/db", "has a '#'"),
+        (f"mysql://u:{SECRET}/x@h/db", "has an '@' after its host"),
+        (f"mysql://u:x/{SECRET}@h/db", "has an '@' after its host"),
+        (f"mysql://u:x?{SECRET}@h/db", "has an '@' after its host"),
+        (f"mysql://u:p@h:{SECRET}/db", "has a port that is no number"),
+        ("mysql://u:p@h:99999/db", "has a port that is no number"),
+        (f"mysql:/u:{SECRET}@h/db", "has no // after its scheme"),
+        (f"mysql://u:{SECRET}@h", "must name one database"),
+        (f"mysql://u:{SECRET}@h/a/b", "must name one database"),
+        (f"mysql://u:{SECRET}@h1,h2/db", "names several hosts"),
+        (f"mysql://u@h/db?password=x&{SECRET}=1", "unknown parameter; if that is part"),
+        ("mysql://u@h/db?ssl-mod=REQUIRED", "'ssl-mod'; did you mean ssl-mode?"),
+        (f"mysql://u@h/db?ssl-mode={SECRET}", "unknown ssl-mode; known are DISABLED"),
+        (f"mysql://u@h/db?ssl={SECRET}", "unknown ssl-mode"),
+        ("mysql://u@h/db?ssl-cert=/c", "ssl-cert and ssl-key go together"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_without_its_secret(url: str, message: str) -> None:
+    """Before anything is opened, and without repeating any of it."""
+    for opens in (connect, turn):
+        with pytest.raises(UsageError) as caught:
+            opens(Address(url=url))
+        assert message in str(caught.value)
+        assert SECRET not in str(caught.value)
+
+
+def test_a_schema_is_refused() -> None:
+    """What MySQL calls a schema is a database, and the URL names it."""
+    with pytest.raises(UsageError, match="MySQL has none within a database"):
+        connect(Address(url="mysql://h/db", schema="tenant"))
