@@ -38,7 +38,7 @@ FULL: Final = 300.0
 EXACT: Final = 200
 """So many schemas are read at every look; of more, those that differ from most others."""
 
-CHUNK: Final = 50
+CHUNK: Final = 100
 """Tables read in one transaction; with their indexes they take twice as many locks."""
 
 KEEP: Final = 1000
