@@ -52,7 +52,7 @@ class Connector:
 
     def __init__(self, address: Address, program_name: str) -> None:
         """Take the address; raises UsageError when its URL cannot be meant."""
-        if address.schema is not None:
+        if address.schema is not None or address.schemas or address.schemas_query:
             raise UsageError("schemas: MySQL has none within a database; name it in the URL")
         self._address = address
         self._program_name = program_name

@@ -112,7 +112,7 @@ class Sqlite:
 
 
 def _file(address: Address) -> Path:
-    if address.schema is not None:
+    if address.schema is not None or address.schemas or address.schemas_query:
         raise UsageError("schemas: SQLite has none; name the file in the URL")
     return file_of(address.url or "")
 

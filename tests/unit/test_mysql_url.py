@@ -83,7 +83,16 @@ def test_what_cannot_be_meant_is_refused_without_its_secret(url: str, message: s
         assert SECRET not in str(caught.value)
 
 
-def test_a_schema_is_refused() -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address(url="mysql://h/db", schema="tenant"),
+        Address(url="mysql://h/db", schemas=("tenant_*",)),
+        Address(url="mysql://h/db", schemas_query="SELECT 1"),
+    ],
+)
+def test_schemas_are_refused(address: Address) -> None:
     """What MySQL calls a schema is a database, and the URL names it."""
-    with pytest.raises(UsageError, match="MySQL has none within a database"):
-        connect(Address(url="mysql://h/db", schema="tenant"))
+    for opens in (connect, turn):
+        with pytest.raises(UsageError, match="MySQL has none within a database"):
+            opens(address)

@@ -44,7 +44,16 @@ def test_what_cannot_be_meant_is_refused(url: str, message: str) -> None:
         assert message in str(caught.value)
 
 
-def test_a_schema_is_refused() -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address(url="sqlite:////data/db.sqlite3", schema="tenant"),
+        Address(url="sqlite:////data/db.sqlite3", schemas=("tenant_*",)),
+        Address(url="sqlite:////data/db.sqlite3", schemas_query="SELECT 1"),
+    ],
+)
+def test_schemas_are_refused(address: Address) -> None:
     """There is nothing of that kind in a file."""
-    with pytest.raises(UsageError, match="SQLite has none"):
-        connect(Address(url="sqlite:////data/db.sqlite3", schema="tenant"))
+    for opens in (connect, turn):
+        with pytest.raises(UsageError, match="SQLite has none"):
+            opens(address)
