@@ -26,7 +26,7 @@ from support.process import until
 
 PEERS = Path(peers).parent
 PYTHON = Path(sys.executable)
-A_FOREIGN_KEY = 10
+A_FOREIGN_KEY = 3
 """Every so many migrations of an app, one depends on the app before."""
 SETTINGS = {"max_connections": "700", "track_activities": "on"}
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 PROJECT = Path(os.environ["PROJECT"])
-A_FOREIGN_KEY = 10
+A_FOREIGN_KEY = 3
 """Every so many migrations, one depends on the app before."""
 NAMES = [f"app_{at:03}" for at in range(int(os.environ["APPS"]))]
 A_CHAIN = int(os.environ["MIGRATIONS"]) // len(NAMES)
