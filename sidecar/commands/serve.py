@@ -5,11 +5,13 @@ gate drains first: /readyz says 503 at once, and the server closes after drain_d
 """
 
 import asyncio
+import gc
 import logging
 import os
 import random
 import signal
 import ssl
+import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
 from functools import partial
@@ -51,6 +53,10 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     logs.configure(settings)
     manifest = inputs.load_manifest(settings.manifest)
     first.reap_orphans()
+    # The manifest stays; no collection need walk through it again.
+    gc.freeze()
+    # What runs in a thread makes a probe wait no longer than this.
+    sys.setswitchinterval(0.001)
     asyncio.run(_serve(settings, manifest))
     return 0
 
