@@ -92,7 +92,8 @@ class Plain:
 def answer(status: int, body: bytes, kind: str = TEXT, *, compress: bool = False) -> Answer:
     """Return an answer as it goes over the wire; date and connection are the server's to add."""
     if compress:
-        packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+        # Half the work of the default for a tenth more bytes.
+        packer = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
         body = packer.compress(body) + packer.flush()
     head = (
         b"HTTP/1.1 %b\r\nCache-Control: no-store\r\nServer: migration-sidecar\r\n"

@@ -1,5 +1,6 @@
 """`sidecar healthcheck`, as docker-compose runs it every few seconds."""
 
+import py_compile
 import statistics
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -23,13 +24,15 @@ def run(stage: Stage) -> Iterator[Line]:
     """Yield the lines."""
     server = stage.sidecar(500)
     client.opened(server.address, PROBE)
+    compiled = stage.folder / "healthcheck.pyc"
+    py_compile.compile(healthcheck.__file__, str(compiled))
     alone = [PYTHON, "-I", "-S"]
     image, installed, plain = "image", "installed", "python -c pass"
     bare, urllib, everything = "python -I -S -c pass", "a urllib one-liner", "importing everything"
     commands: dict[str, list[str | Path]] = {
         installed: [project.sidecar(), "healthcheck", f"--url={server.url}"],
         plain: [PYTHON, "-c", "pass"],
-        image: [*alone, healthcheck.__file__, f"--url={server.url}"],
+        image: [*alone, compiled, f"--url={server.url}"],
         bare: [*alone, "-c", "pass"],
         urllib: [PYTHON, "-c", URLLIB.format(url=server.url)],
         everything: [PYTHON, "-c", EVERYTHING],
