@@ -110,7 +110,8 @@ class Stage:
                 PGDATABASE=self.database(size).name,
             )
             del found["PYTHONDONTWRITEBYTECODE"]  # An image ships .pyc files.
-            subprocess.run([PYTHON, PEERS / "django_site.py", "write"], env=found, check=True)
+            for words in (["write"], ["migrate", "--verbosity=0"]):
+                subprocess.run([PYTHON, PEERS / "django_site.py", *words], env=found, check=True)
             self._projects[size] = found
         return self._projects[size]
 

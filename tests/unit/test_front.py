@@ -132,7 +132,7 @@ async def test_scrapes_are_rendered_once_for_each_kind_of_client() -> None:
 
 
 async def test_a_client_that_does_not_read_is_not_read_from() -> None:
-    """Scrapes by the hundred thousand, none of them taken: what waits for one client stays small."""
+    """Scrapes by the hundred thousand, and none is taken: what waits for a client stays small."""
     async with serving() as address:
         _, writer = await asyncio.open_connection(*address, limit=1024)
         writer.write(b"GET /metrics HTTP/1.1\r\n\r\n" * 800_000)

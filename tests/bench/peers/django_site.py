@@ -1,4 +1,4 @@
-"""A Django project of as many empty migrations as MIGRATIONS says, in the folder PROJECT.
+"""A Django project as `startproject` makes it, with MIGRATIONS empty ones, in the folder PROJECT.
 
 Its /readyz asks the migration executor, as django-health-check did until 3.x. Run as a
 program it is a manage.py, or writes the apps (`write`), or times the executor (`time`).
@@ -14,11 +14,35 @@ A_FOREIGN_KEY = 3
 """Every so many migrations, one depends on the app before."""
 NAMES = [f"app_{at:03}" for at in range(int(os.environ["APPS"]))]
 A_CHAIN = int(os.environ["MIGRATIONS"]) // len(NAMES)
+CONTRIB = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
 ]
 
 MIGRATION = """from django.db import migrations
@@ -52,8 +76,11 @@ def configure() -> None:
     settings.configure(
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF="django_site",
-        INSTALLED_APPS=NAMES,
+        INSTALLED_APPS=[*CONTRIB, *NAMES],
         MIDDLEWARE=MIDDLEWARE,
+        TEMPLATES=TEMPLATES,
+        SECRET_KEY="not one",  # noqa: S106 - nobody signs anything here
+        STATIC_URL="static/",
         USE_TZ=True,
         DATABASES={
             "default": {
@@ -91,10 +118,11 @@ from django.conf import settings
 if not settings.configured:
     configure()
 
+from django.contrib import admin
 from django.core.wsgi import get_wsgi_application
 from django.urls import path
 
-urlpatterns = [path("readyz", readyz)]
+urlpatterns = [path("admin/", admin.site.urls), path("readyz", readyz)]
 application = get_wsgi_application()
 
 if __name__ == "__main__" and sys.argv[1:] == ["time"]:
