@@ -43,8 +43,7 @@ def run(stage: Stage) -> Iterator[Line]:
     yield line("idle, open gate: share of a core", share, "%", at_most(0.1, "%"))
     held_median = sorted(held)[len(held) // 2]
     yield line("idle, open gate: connections held", [held_median], "", at_most(0, ""))
-    # Jitter shortens a pause by up to a fifth.
-    yield line("idle, open gate: connections a minute", [new], "", at_most(2.5, ""))
+    yield line("idle, open gate: connections a minute", [new], "", at_most(2, ""))
 
 
 def _number(admin: object, query: str) -> int:
