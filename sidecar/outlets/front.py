@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 LOG = logging.getLogger("sidecar.front")
 
@@ -65,8 +65,7 @@ class Front(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the connection."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's protocol
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._connections.enter(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002

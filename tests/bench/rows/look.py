@@ -58,7 +58,7 @@ async def _looks(stage: Stage, size: int) -> dict[str, float]:
     database, each = stage.database(size), EACH[size]
     postgres = Postgres(Address(url=database.reader, connect_timeout=30, read_timeout=30))
     await postgres.read()
-    connection = postgres._connection
+    connection = postgres._session.connection
     assert connection is not None
     session = connection.get_server_pid()
     found: dict[str, float] = {}
