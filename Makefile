@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 
 .PHONY: help demo test lint types contracts unit integration docs lock clean images e2e sbom audit \
-        equivalence equivalence-real rollback-real race tenants faults fuzz soak monitoring
+        equivalence equivalence-real rollback-real race tenants faults fuzz soak bench monitoring
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -46,6 +46,7 @@ lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/e2e.in -o requirements/e2e.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/build.in -o requirements/build.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 compose/app/requirements.in -o compose/app/requirements.txt
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	$(BIN)/python tests/equivalence/matrix.py --lock
 	for pair in 4.2:3.9 5.2:3.10 6.0:3.12 6.1:3.13; do \
 	    $(BIN)/uv pip compile $(LOCK) --python-version $${pair#*:} \
@@ -56,7 +57,7 @@ LOCK := --quiet --upgrade --universal --generate-hashes \
         --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) $(STAMPS) .bake .e2e .equivalence .fuzz .real dist build .demo .screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(STAMPS) .bake .bench .e2e .equivalence .fuzz .real dist build .demo .screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(STAMPS)/environment: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; try make PYTHON=python3.12")'
@@ -124,3 +125,14 @@ sbom: ## write the SBOM of the image that `make images` built (CycloneDX)
 
 audit: $(STAMPS)/environment $(STAMPS)/e2e ## known vulnerabilities of what is shipped; exit code 75 where nobody could be asked
 	$(BIN)/python tools/audit.py .e2e/tools/bin/pip-audit requirements/run.txt
+
+# An environment as an image would have it: nothing of ours that only developers need.
+$(STAMPS)/bench: $(STAMPS)/installed requirements/bench.txt
+	cmp -s requirements/bench.txt .bench/pinned || { $(PYTHON) -m venv --clear .bench && \
+	    .bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt && \
+	    cp requirements/bench.txt .bench/pinned; }
+	.bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
+	@touch $@
+
+bench: $(STAMPS)/bench ## what it costs, beside what one would pick instead (ARGS="probe memory" for some rows)
+	PYTHONPATH=tests .bench/bin/python tests/bench/run.py $(ARGS)

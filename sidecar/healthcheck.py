@@ -10,11 +10,11 @@ Exit code 0 when ready, 1 otherwise, as Docker asks. The timeout (default 1 s) i
 everything together.
 """
 
-# `_socket` and `posix`-level built-ins instead of `socket`, `argparse` and `urllib`: those
-# cost several times the start of the interpreter, and a healthcheck is a start every time.
+# `_socket` and `posix` instead of `socket`, `os`, `argparse` and `urllib`: those cost several
+# times the start of the interpreter, and a healthcheck is a start every time.
 import _socket
 import sys
-from os import environ
+from posix import environ
 from time import monotonic
 
 TIMEOUT = 1.0
@@ -53,7 +53,7 @@ def _say(message: str) -> int:
 
 
 def _arguments(argv: list[str]) -> tuple[str, str, float]:
-    listen = environ.get("SIDECAR_LISTEN", "").split(",")[0].strip()
+    listen = environ.get(b"SIDECAR_LISTEN", b"").decode().split(",")[0].strip()
     url, path, timeout = listen or f":{DEFAULT_PORT}", "/readyz", TIMEOUT
     words = iter(argv)
     for word in words:

@@ -7,6 +7,7 @@ time only as a clock that it is handed.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -22,6 +23,9 @@ from sidecar.core.targets import Needs, Watched
 from sidecar.errors import DatabaseError
 
 LOG = logging.getLogger("sidecar.watcher")
+
+LONG: Final = 100_000
+"""Characters of rows, some three thousand of them, that are not compared within the loop."""
 
 LONGEST_LOOK: Final = 30.0
 """A look that takes longer means that the loop is stuck, whatever the timeouts say."""
@@ -150,7 +154,9 @@ class Watcher:
             after = targets.failed(before, Reason(error.reason), str(error))
         else:
             opened = self._gate.opened_at is not None
-            after = targets.read(before, recorded, self._judge, opened=opened)
+            read = partial(targets.read, before, recorded, self._judge, opened=opened)
+            # In a thread, the loop gets its turn while tens of thousands of rows are compared.
+            after = await asyncio.to_thread(read) if _is_long(before, recorded) else read()
             progressed = before.rows is not None and after.rows != before.rows
             turned = (after.run is None) is not (before.run is None)
         now = self._clock.monotonic()
@@ -200,3 +206,8 @@ class Watcher:
             epoch=self._clock.wall() - self._clock.monotonic(),
             started_at=self._started_at,
         )
+
+
+def _is_long(before: Watched, recorded: Recorded) -> bool:
+    new = (one for one in recorded.each() if one.text not in before.verdicts)
+    return sum(len(one.text) for one in new) > LONG

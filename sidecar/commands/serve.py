@@ -5,34 +5,39 @@ gate drains first: /readyz says 503 at once, and the server closes after drain_d
 """
 
 import asyncio
+import gc
 import logging
 import os
 import random
 import signal
 import ssl
+import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar import __version__
 from sidecar.commands import first, inputs, logs
 from sidecar.commands.clock import SystemClock
+from sidecar.commands.rest import Rest
 from sidecar.core import gate
 from sidecar.core.document import status_document
 from sidecar.core.manifest import Manifest
-from sidecar.outlets import page
 from sidecar.outlets.access import Certificate, Token
+from sidecar.outlets.front import Front
 from sidecar.outlets.guard import Guard
 from sidecar.outlets.listen import Listeners
 from sidecar.outlets.log import ChangeLog
 from sidecar.outlets.memory import Memory
 from sidecar.outlets.metrics import Metrics
-from sidecar.outlets.pod import PodCondition
-from sidecar.outlets.pod_api import in_cluster
-from sidecar.outlets.web import Web
+from sidecar.outlets.plain import Plain
 from sidecar.settings import Settings
 from sidecar.watcher import Watcher
+
+if TYPE_CHECKING:
+    from sidecar.outlets.pod import PodCondition
+    from sidecar.outlets.web import Web
 
 LOG = logging.getLogger("sidecar.serve")
 
@@ -48,6 +53,10 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     logs.configure(settings)
     manifest = inputs.load_manifest(settings.manifest)
     first.reap_orphans()
+    # The manifest stays; no collection need walk through it again.
+    gc.freeze()
+    # What runs in a thread makes a probe wait no longer than this.
+    sys.setswitchinterval(0.001)
     asyncio.run(_serve(settings, manifest))
     return 0
 
@@ -60,6 +69,46 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
     watcher = _watcher(settings, manifest, remembered=remembered)
     metrics = Metrics(__version__)
     token = Token(settings.token_file) if settings.token_file else None
+    plain = Plain(watcher.snapshot, alive=watcher.alive, render_metrics=metrics.render)
+    tls = _tls(settings)
+    pod = _pod(settings)
+    listeners = [plain.announce, metrics.announce, ChangeLog().announce]
+    for listener in [*listeners, *(outlet.announce for outlet in (memory, pod) if outlet)]:
+        watcher.tell(listener)
+
+    def web() -> "Web":
+        return _web(settings, manifest, watcher, metrics, token)
+
+    async with Rest(web) as rest, Listeners() as servers, pod or nullcontext():
+        apart = bool(settings.details_listen)
+        probes, details = plain.probes(), {} if token else plain.details()
+        guard = _guard(settings)
+        behind = rest.behind(guard, lambda web: web.probes(details_too=not apart))
+        shown = probes if apart else {**probes, **details}
+        await servers.open(partial(Front, guard, shown, behind), settings.listen)
+        if apart:
+            guard = _guard(settings)
+            behind = rest.behind(guard, lambda web: web.details())
+            front = partial(Front, guard, details, behind)
+            await servers.open(front, settings.details_listen, tls)
+        await _watch_until_stopped(watcher, stop, settings.drain_delay)
+
+
+def _guard(settings: Settings) -> Guard:
+    return Guard(
+        lifetime=settings.client_timeout,
+        limit=settings.client_limit,
+        line=settings.client_line_limit,
+        headers=settings.client_header_limit,
+    )
+
+
+def _web(
+    settings: Settings, manifest: Manifest, watcher: Watcher, metrics: Metrics, token: Token | None
+) -> "Web":
+    from sidecar.outlets import page  # noqa: PLC0415 - see commands.rest
+    from sidecar.outlets.web import Web  # noqa: PLC0415
+
     front = page.load()
     web = Web(
         watcher.snapshot,
@@ -69,24 +118,8 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
         page=(front.body, front.headers) if settings.details else None,
         admits=token.admits if token else None,
     )
-    tls = _tls(settings)
-    pod = _pod(settings)
-    listeners = [web.announce, metrics.announce, ChangeLog().announce]
-    for listener in [*listeners, *(outlet.announce for outlet in (memory, pod) if outlet)]:
-        watcher.tell(listener)
-    guarded = partial(
-        Guard,
-        lifetime=settings.client_timeout,
-        limit=settings.client_limit,
-        line=settings.client_line_limit,
-        headers=settings.client_header_limit,
-    )
-    async with Listeners(guarded) as servers, pod or nullcontext():
-        apart = bool(settings.details_listen)
-        await servers.open(web.probes(details_too=not apart), settings.listen)
-        if apart:
-            await servers.open(web.details(), settings.details_listen, tls)
-        await _watch_until_stopped(watcher, stop, settings.drain_delay)
+    watcher.tell(web.announce)
+    return web
 
 
 def _watcher(settings: Settings, manifest: Manifest, *, remembered: bool) -> Watcher:
@@ -110,9 +143,12 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     return Certificate(settings.tls_cert, settings.tls_key).context
 
 
-def _pod(settings: Settings) -> PodCondition | None:
+def _pod(settings: Settings) -> "PodCondition | None":
     if settings.pod_condition is None:
         return None
+    from sidecar.outlets.pod import PodCondition  # noqa: PLC0415 - imports a client of HTTP
+    from sidecar.outlets.pod_api import in_cluster  # noqa: PLC0415
+
     pod = in_cluster(os.environ, settings.pod_account)
     return PodCondition(settings.pod_condition, pod, chance=random.random)
 

@@ -9,7 +9,7 @@ from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded, Run
 from sidecar.databases import Address
 from sidecar.databases.postgres_connect import TABLE, Session, quote
-from sidecar.databases.postgres_runs import RUN, RUNNING, run_of
+from sidecar.databases.postgres_runs import ANYWHERE, RUN, run_of
 from sidecar.databases.postgres_schemas import PostgresSchemas
 from sidecar.databases.postgres_turn import PostgresTurn
 from sidecar.errors import DatabaseDenied
@@ -94,7 +94,7 @@ class Postgres:
             f"SET LOCAL lock_timeout = {milliseconds // 2}"
         )
         await connection.execute(begin)
-        read = READ.format(table=self._table, running=RUNNING.replace("$1", "place.oid"))
+        read = READ.format(table=self._table, running=ANYWHERE)
         try:
             (row,) = await connection.fetch(read, self._table)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):

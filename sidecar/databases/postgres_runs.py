@@ -35,6 +35,16 @@ RUNNING: Final = f"""
 """
 """Whether a run is under way in the schema with the oid `$1`."""
 
+ANYWHERE: Final = f"""
+    EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = {CLASS} AND granted)
+    OR EXISTS (SELECT FROM pg_stat_get_activity(NULL) WHERE application_name LIKE '{APPLIES} %')
+"""
+"""Whether a run may be under way, here or elsewhere on the server: cheap enough for every look.
+
+What `pg_stat_activity` shows of other sessions comes from this function; the view's joins
+double the cost of a look.
+"""
+
 RUN: Final = f"""
     WITH applying AS MATERIALIZED (
         SELECT pid, pg_blocking_pids(pid) AS blockers

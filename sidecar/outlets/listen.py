@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from aiohttp import web
-
 from sidecar.errors import UsageError
 
 LOG = logging.getLogger("sidecar.listen")
@@ -19,20 +17,12 @@ LOG = logging.getLogger("sidecar.listen")
 BACKLOG: Final = 1024
 """Connections that the kernel keeps for us: a crowd must not make it refuse a probe."""
 
-GRACE: Final = 1.0
-"""How long requests under way may take once the server closes, in seconds."""
-
-
-Guarded = Callable[[web.Server], Callable[[], asyncio.Protocol]]
-
 
 class Listeners:
-    """Servers that are closed together; each connection's protocol comes from a guard."""
+    """Servers that are closed together."""
 
-    def __init__(self, guarded: Guarded) -> None:
-        """Take what puts a guard before a server; start with none."""
-        self._guarded = guarded
-        self._runners: list[web.AppRunner] = []
+    def __init__(self) -> None:
+        """Start with none."""
         self._servers: list[asyncio.Server] = []
 
     async def __aenter__(self) -> Self:
@@ -48,25 +38,18 @@ class Listeners:
         """Close every server."""
         for server in self._servers:
             server.close()
-        for runner in self._runners:
-            await runner.cleanup()
 
     async def open(
         self,
-        app: web.Application,
+        protocol: Callable[[], asyncio.Protocol],
         addresses: Sequence[str],
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Serve the application at each address, and log where. Raises UsageError."""
-        runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=GRACE)
-        self._runners.append(runner)
-        await runner.setup()
-        assert runner.server is not None  # noqa: S101 - set up by the line above
-        guard = self._guarded(runner.server)
+        """Serve connections to each address, and log where. Raises UsageError."""
         loop = asyncio.get_running_loop()
         for address in addresses:
             bound = bind(address)
-            self._servers.append(await loop.create_server(guard, sock=bound, ssl=tls))
+            self._servers.append(await loop.create_server(protocol, sock=bound, ssl=tls))
             url = shown(bound, secure=tls is not None)
             LOG.info("listening on %s", url, extra={"facts": {"listen": url}})
 

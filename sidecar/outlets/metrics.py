@@ -3,7 +3,7 @@
 What is measured, and what it means, stands in `core.measures`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -24,6 +24,22 @@ OURS: Final = {"build_info"}
 """The one gauge that no snapshot holds."""
 
 
+Encoder = Callable[[CollectorRegistry], bytes]
+Written = dict[str, tuple[Metric, bytes]]
+"""What was written of each family, in their order."""
+
+
+class _Family(CollectorRegistry):
+    """One family, as an encoder wants it."""
+
+    def __init__(self, metric: Metric) -> None:
+        super().__init__(auto_describe=False)
+        self._metric = metric
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._metric
+
+
 class Metrics(Collector):
     """One registry of its own; `render` answers a scrape, `announce` takes in a snapshot."""
 
@@ -32,6 +48,7 @@ class Metrics(Collector):
         self.registry = CollectorRegistry(auto_describe=False)
         self._snapshot: Snapshot | None = None
         self._rendered: dict[str, tuple[bytes, str]] = {}
+        self._written: dict[str, Written] = {}
         self._looks: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._phase: Phase | None = None
@@ -91,8 +108,21 @@ class Metrics(Collector):
         """Return body and content type for a scrape with this Accept header."""
         encoder, content_type = choose_encoder(accept)
         if content_type not in self._rendered:
-            self._rendered[content_type] = encoder(self.registry), content_type
+            written = self._written.setdefault(content_type, {})
+            self._rendered[content_type] = self._write(encoder, written), content_type
         return self._rendered[content_type]
+
+    def _write(self, encoder: Encoder, written: Written) -> bytes:
+        """Return all families; those that are as they were need not be written anew.
+
+        Most are, from one look to the next, and writing is what a scrape costs.
+        """
+        end = encoder(CollectorRegistry())
+        for metric in self.registry.collect():
+            before = written.get(metric.name)
+            if before is None or before[0] != metric:
+                written[metric.name] = metric, encoder(_Family(metric)).removesuffix(end)
+        return b"".join(text for _, text in written.values()) + end
 
     def collect(self) -> Iterator[Metric]:
         """Yield what the snapshot says (prometheus_client's Collector)."""

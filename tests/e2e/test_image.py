@@ -41,7 +41,7 @@ def test_configuration(image: Image, tell: Callable[[str], None]) -> None:
     assert config["User"] == "65532:65532"
     assert config["Entrypoint"] == ["sidecar"]
     assert config["StopSignal"] == "SIGTERM"
-    assert "/opt/sidecar/healthcheck.py" in config["Healthcheck"]["Test"]
+    assert "/opt/sidecar/healthcheck.pyc" in config["Healthcheck"]["Test"]
     assert config["Labels"]["org.opencontainers.image.title"] == "migration-sidecar"
     base = Image(os.environ.get("PYTHON_IMAGE", OFFICIAL))
     size, below = image.facts["Size"] / 1e6, base.facts["Size"] / 1e6

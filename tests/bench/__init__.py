@@ -1,0 +1,1 @@
+"""What a sidecar costs, beside what people would pick instead."""

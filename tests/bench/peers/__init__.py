@@ -1,0 +1,1 @@
+"""What a team would run instead, each a program of its own."""

@@ -1,0 +1,91 @@
+"""What each command imports: modules are most of what a sidecar weighs, and of what a start takes.
+
+Import sets and counts of allocations are the same on every machine, however busy.
+"""
+
+import subprocess
+import sys
+import tracemalloc
+
+import pytest
+
+from sidecar.core.graph import Outcome, compare
+from sidecar.core.recorded import Recorded
+from support.manifests import chain, manifest
+from support.project import environment
+
+HEAVY = {"aiohttp", "asyncio", "asyncpg", "msgspec", "prometheus_client", "ssl", "tqdm"}
+
+TELL = """
+import sys
+before = {{*sys.modules}}
+{code}
+print(*sorted({{*sys.modules}} - before))
+"""
+
+REFUSED = 'from sidecar import cli; cli.main(["healthcheck", "--url=127.0.0.1:1"])'
+
+
+def imported(code: str, *flags: str) -> set[str]:
+    """Return the modules that a fresh interpreter imports for this code."""
+    ended = subprocess.run(
+        [sys.executable, *flags, "-c", TELL.format(code=code)],
+        check=True,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    return set(ended.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [
+        ("serve", {"asyncio", "msgspec", "prometheus_client", "ssl"}),
+        ("check", {"asyncio", "msgspec", "ssl"}),
+        ("wait", {"asyncio", "msgspec", "ssl"}),
+        ("migrate", {"asyncio", "msgspec", "ssl"}),
+        ("diff", {"msgspec"}),
+    ],
+)
+def test_a_command_imports_no_more_than_it_uses(command: str, allowed: set[str]) -> None:
+    """Aiohttp comes with the first who needs it, a driver with a URL, a bar with a terminal."""
+    found = imported(f"import sidecar.commands.{command}")
+    assert found & HEAVY <= allowed
+
+
+def test_the_driver_comes_with_the_url() -> None:
+    """Asyncpg is imported for a URL of PostgreSQL, and aiohttp still is not."""
+    found = imported(
+        "import sidecar.commands.serve; from sidecar.databases import Address, connect;"
+        " connect(Address(url='postgres://db/shop'))"
+    )
+    assert "asyncpg" in found
+    assert not {"aiohttp", "tqdm"} & found
+
+
+def test_a_healthcheck_imports_next_to_nothing() -> None:
+    """A healthcheck is a start of Python every few seconds: a handful of small modules."""
+    found = imported(REFUSED)
+    assert found <= {
+        *("sidecar", "sidecar.cli", "sidecar.errors", "sidecar.healthcheck"),
+        *("_socket", "time", "encodings.latin_1"),
+    }
+
+
+def test_a_comparison_needs_little_memory() -> None:
+    """A verdict on 5,000 rows takes their keys and a few sets of them, and copies no graph."""
+    keys = [f"app_{app}.{name:04}" for app in range(100) for name in range(50)]
+    expected = manifest(
+        *(n for app in range(100) for n in chain(f"app_{app}", *(f"{at:04}" for at in range(50))))
+    )
+    recorded = Recorded("\n".join(keys))
+    compare(expected, recorded.keys())
+    tracemalloc.start()
+    try:
+        verdict = compare(expected, recorded.keys())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert verdict.outcome is Outcome.CURRENT
+    assert peak < 1_500_000, f"{peak} bytes at once"
