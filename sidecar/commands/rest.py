@@ -28,6 +28,7 @@ class Rest:
         self._make = make
         self._web: asyncio.Task[Web] | None = None
         self._handlers: list[Handlers] = []
+        self._guards: list[Guard] = []
 
     async def __aenter__(self) -> Self:
         """Start nothing yet."""
@@ -39,14 +40,17 @@ class Rest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the requests under way."""
+        """End the requests under way, then every connection."""
         for handlers in self._handlers:
             await handlers.close()
+        for guard in self._guards:
+            guard.close()
 
     def behind(
         self, guard: "Guard", choose: "Callable[[Web], web.Application]"
     ) -> Callable[[], Awaitable[Handler]]:
         """Return what waits for the handlers of the application that `choose` returns."""
+        self._guards.append(guard)
         started: asyncio.Task[Handlers] | None = None
 
         async def start() -> "Handlers":

@@ -44,6 +44,11 @@ class Guard:
         if timer is not None:
             timer.cancel()
 
+    def close(self) -> None:
+        """End every connection."""
+        for transport in [*self._open]:
+            self._abort(transport)
+
     def _abort(self, transport: asyncio.BaseTransport) -> None:
         self.leave(transport)
         if isinstance(transport, asyncio.WriteTransport):

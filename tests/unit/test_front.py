@@ -67,6 +67,8 @@ async def serving(scrapes: Scrapes | None = None) -> AsyncIterator[tuple[str, in
         yield server.sockets[0].getsockname()
     finally:
         server.close()
+        guard.close()
+        await asyncio.sleep(0.01)  # for the transports to be told
 
 
 async def exchange(address: tuple[str, int], *parts: bytes) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client.exposition import choose_encoder
 
 from sidecar.core.batch import Applied
 from sidecar.core.gate import begin, step
@@ -165,6 +166,16 @@ def test_series_do_not_grow_with_migrations() -> None:
     assert len(series) <= FIXED + PER_DATABASE + PER_APP
     promised = f"**{FIXED} + {PER_DATABASE} per database + {PER_APP} per app of each database**"
     assert promised in (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text;version=1.0.0"])
+def test_what_is_written_piece_by_piece_is_what_would_be_written_whole(accept: str) -> None:
+    """Only the families that have changed are written anew; no scraper can tell."""
+    metrics = Metrics("0.1.0")
+    for each in (snapshot(), snapshot(BEHIND, rows=3), snapshot(GOOD), snapshot(GOOD, DOWN)):
+        metrics.announce(each)
+        encoder, _ = choose_encoder(accept)
+        assert metrics.render(accept)[0] == encoder(metrics.registry)
 
 
 def test_two_registries_do_not_bleed() -> None:

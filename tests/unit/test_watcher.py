@@ -1,6 +1,7 @@
 """The watcher, in virtual time: when it looks, what it keeps, what it tells."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -48,7 +49,7 @@ class Story:
 
     async def live(self) -> "Story":
         watching = asyncio.create_task(self.watcher.run())
-        while not self.reader.asked or self.clock.now + self.clock.naps[-1] <= self.clock.end:
+        while not self.clock.naps or self.clock.now + self.clock.naps[-1] <= self.clock.end:
             await asyncio.sleep(0)
         watching.cancel()
         with suppress(asyncio.CancelledError):
@@ -76,6 +77,23 @@ async def test_compares_only_when_the_bytes_have_changed() -> None:
     story = await Story(ALL, seconds=300).live()
     assert len(story.reader.asked) > 9
     assert len(story.compared) == 1
+
+
+async def test_long_rows_are_compared_beside_the_loop() -> None:
+    """Probes are answered while tens of thousands of rows are compared."""
+    many = Recorded("\n".join(f"legacy.{number:05}" for number in range(20_000)))
+    story = Story(many, ALL, seconds=0.5)
+    where: list[threading.Thread] = []
+    judge = story.judge
+
+    def noted(keys: Sequence[Key]) -> Verdict:
+        where.append(threading.current_thread())
+        return judge(keys)
+
+    story.watcher._judge = noted
+    await story.live()
+    assert [thread is threading.main_thread() for thread in where] == [False, True]
+    assert story.phases == [Phase.STARTING, Phase.WAITING, Phase.OPEN]
 
 
 async def test_holds_a_connection_only_while_the_next_look_is_near() -> None:
