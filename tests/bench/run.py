@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -15,6 +16,9 @@ if __name__ == "__main__":  # as a script, this folder hides the packages beside
 
 from bench import table
 from bench.stage import Stage
+
+DOCS = Path(__file__).parents[2] / "docs" / "performance.md"
+TABLE = re.compile("(<!-- table -->\n).*(<!-- end -->\n)", re.DOTALL)
 
 ROWS = (
     *("probe", "stall", "scrape", "memory", "start", "healthcheck"),
@@ -44,6 +48,7 @@ def main() -> int:
     parser.add_argument("rows", nargs="*", default=[*ROWS], metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--write", action="store_true", help="write the table into the docs, too")
     options = parser.parse_args()
     unknown = [name for name in options.rows if name not in ROWS]
     if unknown:
@@ -59,12 +64,15 @@ def main() -> int:
             except Exception as error:  # noqa: BLE001 - the other rows are worth having
                 broken.append(name)
                 print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-    print(f"{where}; {time.monotonic() - began:.0f} s, medians of {options.rounds} rounds\n")
-    print(table.markdown(lines))
+    told = f"{where}; {time.monotonic() - began:.0f} s, medians of {options.rounds} rounds."
+    shown = f"{told}\n\n{table.markdown(lines)}\n"
+    print(shown)
+    if options.write:
+        DOCS.write_text(TABLE.sub(lambda found: found[1] + shown + found[2], DOCS.read_text()))
     if options.json:
         options.json.write_text(table.document(lines, where))
     missed = [line for line in lines if line.met is False]
-    print(f"\n{len(missed)} of {sum(line.met is not None for line in lines)} targets missed")
+    print(f"{len(missed)} of {sum(line.met is not None for line in lines)} targets missed")
     if broken:
         print(f"rows that could not be measured: {', '.join(broken)}")
     return int(bool(missed or broken))

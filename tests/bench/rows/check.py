@@ -11,7 +11,7 @@ from support import project
 if TYPE_CHECKING:
     from pathlib import Path
 
-FACTORS = {500: 5, 5_000: 8}
+FACTORS = {500: 5, 5_000: 5}
 
 
 def run(stage: Stage) -> Iterator[Line]:

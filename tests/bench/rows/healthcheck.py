@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROBE = client.PROBE.format(path="/readyz").encode()
-EACH = 15
+EACH = 10
 URLLIB = "import urllib.request as r; r.urlopen('{url}/readyz').read()"
 EVERYTHING = "import aiohttp.web, asyncpg, prometheus_client"
 

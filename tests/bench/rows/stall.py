@@ -46,7 +46,7 @@ def _stall(stage: Stage, ours: Running, file: Path, size: int, *, change: bool) 
     with stage.server.connect(stage.database(size).name) as admin:
         for _ in range(3):
             _read(ours, file)
-            end = time.monotonic() + 0.5
+            end = time.monotonic() + 0.3
             while time.monotonic() < end:
                 if change:
                     admin.execute(ONE_MORE.format(time.monotonic_ns()))  # type: ignore[arg-type]
