@@ -54,9 +54,10 @@ class Rest:
         started: asyncio.Task[Handlers] | None = None
 
         async def start() -> "Handlers":
-            from sidecar.outlets.handler import Handlers  # noqa: PLC0415 - imports aiohttp
+            web = await self._made()
+            from sidecar.outlets.handler import Handlers  # noqa: PLC0415 - is imported by now
 
-            handlers = Handlers(choose(await self._made()), guard)
+            handlers = Handlers(choose(web), guard)
             self._handlers.append(handlers)
             await handlers.start()
             return handlers

@@ -22,6 +22,9 @@ REQUEST: Final = re.compile(
     rb"(GET|HEAD) (/[a-z]*) HTTP/1\.([01])\r\n"
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e]*+\r\n)*+)\r\n"
 )
+AT_ONCE: Final = 16
+"""Requests of one client that are answered before others have their turn."""
+
 BEGINNINGS: Final = (b"GET /", b"HEAD /")
 
 MORE: Final = re.compile(
@@ -90,38 +93,56 @@ class Front(asyncio.Protocol):
         self._answer()
 
     def _answer(self) -> None:
-        while self._unread and not self._full:
-            found = REQUEST.match(self._unread)
-            if found is None or not self._small(found):
-                if not _may_become_plain(self._unread):
-                    self._hand_on()
-                return
-            method, path, version, _ = found.groups()
-            ask = self._asks.get(path)
-            headers = found[0].lower()
-            answer = None if ask is None or MORE.search(headers) else ask(headers)
-            if answer is None:
+        """Answer some; whoever has sent many in one packet lets others go first."""
+        at = 0
+        for _ in range(AT_ONCE):
+            end = None if self._full else self._answered(at)
+            if end is None:
+                break
+            at = end
+        else:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on)
+        self._unread = self._unread[at:]
+
+    def _go_on(self) -> None:
+        if not self._full and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._answer()
+
+    def _answered(self, at: int) -> int | None:
+        """Answer the request that begins there; return its end, or None if that is not to be."""
+        found = REQUEST.match(self._unread, at)
+        if found is None or not self._small(found):
+            if at < len(self._unread) and not _may_become_plain(self._unread[at:]):
                 self._hand_on()
-                return
-            self._unread = self._unread[found.end() :]
-            closes = version == b"0" or CLOSE.search(headers) is not None
-            head, body = answer
-            self._transport.write(
-                b"%b%b%b\r\n%b"
-                % (
-                    head,
-                    _date(int(time.time())),
-                    b"Connection: close\r\n" if closes else b"",
-                    body if method == b"GET" else b"",
-                )
+            return None
+        method, path, version, _ = found.groups()
+        ask = self._asks.get(path)
+        headers = found[0].lower()
+        answer = None if ask is None or MORE.search(headers) else ask(headers)
+        if answer is None:
+            self._hand_on()
+            return None
+        closes = version == b"0" or CLOSE.search(headers) is not None
+        head, body = answer
+        self._transport.write(
+            b"%b%b%b\r\n%b"
+            % (
+                head,
+                _date(int(time.time())),
+                b"Connection: close\r\n" if closes else b"",
+                body if method == b"GET" else b"",
             )
-            if closes:
-                self._transport.close()
-                return
+        )
+        if closes:
+            self._transport.close()
+            return None
+        return found.end()
 
     def _small(self, request: re.Match[bytes]) -> bool:
         few = request[4].count(b"\n") <= self._connections.headers
-        return few and request.end() <= min(LONGEST, self._connections.line)
+        return few and len(request[0]) <= min(LONGEST, self._connections.line)
 
     def _hand_on(self) -> None:
         self._transport.pause_reading()

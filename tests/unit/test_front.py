@@ -93,6 +93,16 @@ async def test_probes_on_one_connection_are_answered_in_order() -> None:
     assert answer.count(b"Connection: close") == 1
 
 
+async def test_many_probes_in_one_packet_do_not_hold_up_others() -> None:
+    """Whoever sends a thousand at once waits for all of them; the next client only for some."""
+    async with serving() as address:
+        crowd = asyncio.create_task(exchange(address, PROBE * 5000 + LAST))
+        await asyncio.sleep(0.02)
+        assert (await exchange(address, LAST)).startswith(b"HTTP/1.1 200 OK")
+        assert not crowd.done()
+        assert (await crowd).count(b"HTTP/1.1 200 OK") == 5001
+
+
 @pytest.mark.parametrize(
     "request_",
     [

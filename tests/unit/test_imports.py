@@ -64,6 +64,33 @@ def test_the_driver_comes_with_the_url() -> None:
     assert not {"aiohttp", "tqdm"} & found
 
 
+REST = """
+import asyncio, sys, threading
+from sidecar.commands.rest import Rest
+class Spy:
+    def find_spec(self, name, *_):
+        if name in ("aiohttp", "sidecar.outlets.web"):
+            print(name, threading.current_thread() is threading.main_thread())
+sys.meta_path.insert(0, Spy())
+def application(_):
+    from aiohttp import web
+    return web.Application()
+class Guard:
+    line = headers = 100
+    def close(self): pass
+async def ask():
+    async with Rest(object) as rest:
+        await rest.behind(Guard(), application)()
+asyncio.run(ask())
+"""
+
+
+def test_aiohttp_is_imported_beside_the_loop() -> None:
+    """Who asks first for what is not plain waits for the import, and nobody else does."""
+    told = subprocess.check_output([sys.executable, "-c", REST], env=environment(), text=True)
+    assert told.splitlines() == ["aiohttp False", "sidecar.outlets.web False"]
+
+
 def test_a_healthcheck_imports_next_to_nothing() -> None:
     """A healthcheck is a start of Python every few seconds: a handful of small modules."""
     found = imported(REFUSED)
