@@ -51,6 +51,7 @@ class Outcome:
 def play(fault: Fault, state: State, world: World) -> Outcome:
     """Play one cell; every requirement that is not met raises AssertionError."""
     with stage(fault.place, state, fault.first, world) as on:
+        on.sidecar.status()  # What only people ask for is imported when the first one asks.
         before = on.sidecar.usage()
         told_before = len(on.sidecar.log)
         with Probes(on.sidecar) as probes:
