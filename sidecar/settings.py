@@ -144,6 +144,9 @@ class Settings:
     log_level: str = setting(
         "log", one_of("debug", "info", "warning", "error"), "info", "the least that is logged"
     )
+    database: str = setting(
+        "migrate", str, "default", "the alias of DATABASES whose migrations are applied"
+    )
     lock_timeout: float | None = setting(
         "migrate", positive, None, "give up waiting for the turn after this long (exit 124)"
     )

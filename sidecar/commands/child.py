@@ -33,9 +33,10 @@ PR_SET_PDEATHSIG: Final = 1
 class Child:
     """One run of the command."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Take a process that `start` began."""
+    def __init__(self, process: asyncio.subprocess.Process, errors: int) -> None:
+        """Take a process that `start` began, and the pipe that it writes its errors to."""
         self._process = process
+        self._errors = errors
         self._heard: deque[bytes] = deque()
         self._listening = asyncio.create_task(self._listen())
 
@@ -66,30 +67,43 @@ class Child:
         return b"".join(self._heard).decode(errors="replace")
 
     async def _listen(self) -> None:
-        pipe = self._process.stderr
-        while pipe is not None and (chunk := await pipe.read(HEARD)):
-            with suppress(OSError):
-                sys.stderr.buffer.write(chunk)
-                sys.stderr.flush()
-            self._heard.append(chunk)
-            while len(self._heard) > 1 and sum(map(len, self._heard)) > HEARD:
-                self._heard.popleft()
+        pipe = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(pipe), os.fdopen(self._errors, "rb", 0)
+        )
+        try:
+            while chunk := await pipe.read(HEARD):
+                with suppress(OSError, AttributeError):  # Standard error may be closed.
+                    sys.stderr.buffer.write(chunk)
+                    sys.stderr.flush()
+                self._heard.append(chunk)
+                while len(self._heard) > 1 and sum(map(len, self._heard)) > HEARD:
+                    self._heard.popleft()
+        finally:
+            transport.close()
 
 
 async def start(command: Sequence[str], environment: Mapping[str, str]) -> Child:
     """Start the command. Raises CommandNotFound or CommandNotRunnable."""
+    # A pipe of our own: asyncio's Process.wait waits for its pipes, too, and so for a
+    # grandchild that keeps one open (python/cpython#119710).
+    errors, theirs = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
             env={**os.environ, **environment},
-            stderr=asyncio.subprocess.PIPE,
+            stderr=theirs,
             preexec_fn=_dies_with_us(),
         )
     except FileNotFoundError:
+        os.close(errors)
         raise CommandNotFound(f"{command[0]}: command not found") from None
     except OSError as error:
+        os.close(errors)
         raise CommandNotRunnable(f"{command[0]}: {error.strerror}") from None
-    return Child(process)
+    finally:
+        os.close(theirs)
+    return Child(process, errors)
 
 
 def _dies_with_us() -> Callable[[], None] | None:

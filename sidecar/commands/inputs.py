@@ -55,6 +55,12 @@ def open_databases(settings: Settings, manifest: Manifest) -> dict[str, Database
     Raises UsageError, also for an alias that the manifest does not know.
     """
     aliases = {_alias(found.name, manifest): found for found in settings.aliases}
+    owners = {owner for owner, _, _ in (s.rpartition(":") for s in settings.schemas) if owner}
+    if unknown := sorted(owners - {*aliases, DEFAULT}):
+        raise UsageError(
+            f"schemas names the database {unknown[0]}, which has no URL; set "
+            f"SIDECAR_DATABASE_URL_{unknown[0].upper()}, or correct the name"
+        )
     opened = {}
     if DEFAULT not in aliases and (_is_named(settings) or not aliases):
         opened[DEFAULT] = connect(address(settings))
@@ -77,6 +83,16 @@ def address(settings: Settings) -> Address:
     if not _is_named(settings):
         raise UsageError("no database is named; set DATABASE_URL (or SIDECAR_DATABASE_URL, or PG*)")
     return _address(settings, DEFAULT, settings.database_url, settings.password_file)
+
+
+def address_of(settings: Settings, manifest: Manifest, alias: str) -> Address:
+    """Return where the settings say that a database is, by its alias. Raises UsageError."""
+    for found in settings.aliases:
+        if _alias(found.name, manifest) == alias:
+            return _address(settings, alias, found.url, found.password_file)
+    if alias != DEFAULT:
+        raise UsageError(f"no database {alias} is named; set SIDECAR_DATABASE_URL_{alias.upper()}")
+    return address(settings)
 
 
 def _is_named(settings: Settings) -> bool:

@@ -10,6 +10,7 @@ command's when that fails, else what `sidecar check` would say.
 import asyncio
 import logging
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,9 @@ import msgspec
 from sidecar.commands import inputs, logs
 from sidecar.commands.migration import Migration
 from sidecar.core import report as told
-from sidecar.core.report import Report
+from sidecar.core.manifest import Manifest
+from sidecar.core.report import Report, Result
+from sidecar.errors import Interrupted, SidecarError
 from sidecar.settings import Settings
 
 LOG = logging.getLogger("sidecar.migrate")
@@ -38,14 +41,39 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:
     """Migrate if need be; return the exit code."""
     logs.configure(settings)
     manifest = inputs.load_manifest(settings.manifest)
-    report = asyncio.run(Migration(settings, manifest, command or [*COMMAND]).run())
+    alias = () if settings.database == inputs.DEFAULT else ("--database", settings.database)
+    try:
+        migration = Migration(settings, manifest, command or [*COMMAND, *alias])
+        report = asyncio.run(migration.run())
+    except SidecarError as error:
+        _tell(settings, options, _ended(error, settings), manifest)
+        raise
     for line in told.lines(report, manifest.nodes):
         LOG.log(logging.ERROR if report.exit_code else logging.INFO, "%s", line)
+    _tell(settings, options, report, manifest)
+    return report.exit_code
+
+
+def _ended(error: SidecarError, settings: Settings) -> Report:
+    """Return the report of a run that an error ended."""
+    interrupted = isinstance(error, Interrupted)
+    return Report(
+        result=Result.INTERRUPTED if interrupted else Result.FAILED,
+        exit_code=error.exit_code,
+        began=time.time(),
+        ended=time.time(),
+        waited=0.0,
+        error=str(error),
+        database=settings.database,
+    )
+
+
+def _tell(settings: Settings, options: Namespace, report: Report, manifest: Manifest) -> None:
+    """Write the report wherever it was asked for."""
     if options.json:
         _write(options.json, msgspec.json.encode(told.document(report, manifest.nodes)))
     if settings.textfile or settings.pushgateway:
         _tell_prometheus(settings, report)
-    return report.exit_code
 
 
 def _write(name: str, body: bytes) -> None:
@@ -63,7 +91,7 @@ def _write(name: str, body: bytes) -> None:
 def _tell_prometheus(settings: Settings, report: Report) -> None:
     from sidecar.outlets import run_metrics  # noqa: PLC0415 - seldom wanted, and slow to import
 
-    metrics = run_metrics.registry(report, "default")
+    metrics = run_metrics.registry(report, report.database)
     try:
         if settings.textfile:
             run_metrics.write(settings.textfile, metrics)

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+import os
 import signal
-import sys
 import time
 from typing import Final
 
@@ -41,7 +41,7 @@ class Migration:
         self._manifest = manifest
         self._command = command
         judge = inputs.judge(settings, manifest)
-        address = inputs.address(settings)
+        address = inputs.address_of(settings, manifest, settings.database)
         self._schema = Schema(connect(address), judge, inputs.needs(settings))
         self._turn: Turn = turn(address)
         self._queue = Queue(self._schema, self._turn, settings.lock_timeout)
@@ -78,7 +78,7 @@ class Migration:
             attempt.tell_applied()
             why = Failure.LOST if attempt.lost else failure(attempt.heard) if code else None
             owed = last is not None and not last.verdict.plan
-            if not code or not await self._again(why, last):
+            if not code or not await self._again(why, sight, last):
                 break
             await self._turn.release()
         result, code = self._judged(code, attempt, last)
@@ -110,13 +110,19 @@ class Migration:
         finally:
             self._child = None
 
-    async def _again(self, why: Failure | None, last: Sight | None) -> bool:
+    async def _again(self, why: Failure | None, before: Sight, last: Sight | None) -> bool:
         """Tell whether to try once more, after a pause."""
         if why is None or self._signal or self._attempts > self._settings.retries:
             return False
-        if last is not None and last.verdict.plan:
+        nodes = self._manifest.nodes
+        if last is None:
+            # Nobody knows where it stopped.
+            if not all(nodes[key].atomic for key in before.verdict.plan):
+                return False
+        elif last.verdict.plan:
             stopped = last.verdict.plan[0]
-            if not self._manifest.nodes[stopped].atomic and not await self._passed(stopped):
+            careful = why is Failure.CONFLICT or not nodes[stopped].atomic
+            if careful and not await self._passed(stopped):
                 return False
         pause = BACKOFF * 2 ** (self._attempts - 1)
         LOG.warning("attempt %d failed: %s; again in %g s", self._attempts, why, pause)
@@ -171,6 +177,7 @@ class Migration:
         return Report(
             result=result,
             exit_code=code,
+            database=self._settings.database,
             began=began,
             ended=time.time(),
             waited=self._waited,
@@ -192,7 +199,7 @@ class Migration:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
 
         def on(number: int) -> None:
-            from_terminal = number in {signal.SIGINT, signal.SIGQUIT} and sys.stdin.isatty()
+            from_terminal = number in {signal.SIGINT, signal.SIGQUIT} and _in_foreground()
             ends = number not in {signal.SIGUSR1, signal.SIGUSR2}
             self._signal = number if ends else self._signal
             if self._child is None:
@@ -203,3 +210,11 @@ class Migration:
 
         for number in FORWARDED:
             loop.add_signal_handler(number, on, number)
+
+
+def _in_foreground() -> bool:
+    """Tell whether a terminal sends its signals to us, and so to the command, too."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False

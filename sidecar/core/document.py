@@ -174,22 +174,21 @@ def health_document(snapshot: Snapshot) -> Document:
     """Return `application/health+json` (draft-inadarei-api-health-check-06)."""
     gate = snapshot.gate
     status = _health(gate)
+    checks: dict[str, list[Document]] = {}
+    for target in snapshot.targets:
+        check = {
+            "componentType": "datastore",
+            "status": status,
+            "time": timestamp(target.looked_at),
+            "output": target_line(target),
+        }
+        checks.setdefault(f"{target.database}:schema", []).append(check)
     return {
         "status": status,
         "version": snapshot.identity.release or "",
         "releaseId": snapshot.identity.manifest,
         "output": str(gate.holding or gate.reason) if status != "pass" else "",
-        "checks": {
-            f"{target.database}:schema": [
-                {
-                    "componentType": "datastore",
-                    "status": status,
-                    "time": timestamp(target.looked_at),
-                    "output": target_line(target),
-                }
-            ]
-            for target in snapshot.targets
-        },
+        "checks": checks,
     }
 
 

@@ -12,9 +12,11 @@ from typing import Final
 class Failure(StrEnum):
     """Why another attempt may fare better."""
 
-    LOCK = "a lock was not to be had in time"
     LOST = "the connection to the database was lost"
-    RACE = "another migrate was faster"
+    LOCK = "a lock was not to be had in time"
+    RACE = "what it makes is there already"
+    CONFLICT = "it met what it did not expect"
+    """Such as a duplicate row: another migrate's doing, or a mistake in the migration."""
 
 
 SIGNS: Final = {
@@ -24,8 +26,8 @@ SIGNS: Final = {
         *("server closed the connection", "the connection is lost", "Connection refused"),
         *("terminating connection due to", "connection already closed"),
     ),
-    Failure.RACE: (
-        *("DuplicateTable", "DuplicateColumn", "DuplicateObject", "DuplicateAlias"),
+    Failure.RACE: (*("DuplicateTable", "DuplicateColumn", "DuplicateObject", "DuplicateAlias"),),
+    Failure.CONFLICT: (
         *("UniqueViolation", "UndefinedTable", "UndefinedColumn", "UndefinedObject"),
         *("SerializationFailure", "tuple concurrently updated"),
     ),
@@ -39,7 +41,7 @@ def failure(stderr: str) -> Failure | None:
 
     The connection comes first: what follows its loss are the loss's own consequences.
     """
-    for found in (Failure.LOST, Failure.LOCK, Failure.RACE):
+    for found in Failure:
         if any(sign in stderr for sign in SIGNS[found]):
             return found
     return None

@@ -35,6 +35,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     waited: float
     """How long it waited for its turn."""
     attempts: int = 0
+    error: str | None = None
+    """Why the run could not even begin, or had to end."""
+    database: str = "default"
     failure: Failure | None = None
     """Why the last attempt failed, where that is known."""
     pooled: bool = False
@@ -75,6 +78,8 @@ def advice(report: Report, nodes: Mapping[Key, Node]) -> str:
             "the command reaches the database through a pooler that takes no PGOPTIONS: give it "
             "the server's own address, or set pgoptions=off"
         )
+    if verdict is None and report.error:
+        return report.error
     if verdict is None:
         return "the database could not be read: run sidecar check once it answers"
     if verdict.inconsistent or verdict.graph_error or verdict.conflicts:
@@ -116,13 +121,13 @@ def document(report: Report, nodes: Mapping[Key, Node]) -> Document:
     failed = {
         "migration": stopped,
         "atomic": nodes[stopped].atomic if stopped is not None else None,
-        "why": report.failure,
+        "why": report.failure or report.error,
         "next": advice(report, nodes),
     }
     return {
         "result": report.result,
         "exit_code": report.exit_code,
-        "database": "default",
+        "database": report.database,
         "schema": report.schema,
         "began": timestamp(report.began),
         "ended": timestamp(report.ended),

@@ -78,14 +78,16 @@ def read(
     the outage. It counts from the moment when it is current.
     """
     verdicts: dict[str, Verdict] = {}
-    known: set[str] = set()
+    # What vanishes stays known: when it comes back it is no newcomer.
+    known: set[str] = set(watched.known)
     for one in recorded.each():
-        settled = not opened
+        # After a restart behind a remembered gate nothing is known, so nobody is a newcomer.
+        settled = not opened or watched.rows is None
         if one.denied is None:
             verdict = watched.verdicts.get(one.text)
             verdicts[one.text] = judge(one.keys()) if verdict is None else verdict
             settled = settled or verdicts[one.text].outcome in SATISFIED
-        known |= set(one.schemas) if settled else watched.known.intersection(one.schemas)
+        known |= set(one.schemas) if settled else set()
     after = msgspec.structs.replace(
         watched,
         rows=tuple((one.text, one.schemas) for one in recorded.each()),

@@ -115,6 +115,8 @@ def _module(address: Address) -> ModuleType:
         raise UsageError("the database URL cannot be read; is a bracket missing?") from None
     module = MODULES.get(scheme.partition("+")[0])
     if module is None:
-        what = f"has the scheme {scheme!r}" if scheme else "has no scheme"
+        # Before a bare colon may stand anything, a password too.
+        known = scheme and address.url is not None and f"{scheme}://" in address.url.lower()
+        what = f"has the scheme {scheme!r}" if known else "has no scheme that can be read"
         raise UsageError(f"the database URL {what}; known are {', '.join(MODULES)}")
     return import_module(module)

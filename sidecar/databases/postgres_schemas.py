@@ -84,24 +84,35 @@ class PostgresSchemas:
         self._touched = 0
 
     async def _look(self, connection: asyncpg.Connection) -> Recorded:
+        before = dict(self._known)
+        try:
+            return await self._looked(connection, before)
+        except BaseException:
+            # Counters whose rows were not read must not count as seen.
+            self._known = before
+            raise
+
+    async def _looked(self, connection: asyncpg.Connection, before: dict[str, Known]) -> Recorded:
         now = asyncio.get_running_loop().time()
         await self._begin(connection)
         chosen = await self._chosen(connection)
         (row,) = await connection.fetch(SIGNATURE, *chosen)
         full = now - self._full_at >= FULL or row["recovering"]
-        changed = full or row["signature"] != self._signature
+        # What may not be read, or is not there, changes without any counter.
+        unread = any(not known.digest for known in self._known.values())
+        named = set(chosen[1]) - self._known.keys()
+        changed = full or unread or bool(named) or row["signature"] != self._signature
         odd = self._odd()
         if changed:
             odd = await self._list(connection, chosen, odd, full=full)
         await connection.execute("COMMIT")
-        before = dict(self._known)
         for at in range(0, len(odd), CHUNK):
             await self._read(connection, odd[at : at + CHUNK])
         if full:
             self._full_at = now
         self._signature = row["signature"]
         run = await self._run(connection)
-        if changed or self._known != before or self._recorded is None:
+        if self._known != before or self._recorded is None:
             self._recorded = self._grouped(chosen)
         return msgspec.structs.replace(self._recorded, run=run)
 

@@ -37,6 +37,9 @@ ORPHAN_CHECK: Final = "client_connection_check_interval=1s"
 
 PROBES: Final = 5
 
+PATIENCE: Final = 600.0
+"""Seconds after which an unanswered question whether the turn is held fails by itself."""
+
 
 class PostgresTurn:
     """A session of its own, from the first `take` to `release`."""
@@ -46,6 +49,7 @@ class PostgresTurn:
         self._address = address
         self._session = Session(address, WAITS)
         self._schema = 0
+        self._asking: asyncio.Future[object] | None = None
         self._pooled = False
 
     async def take(self) -> bool:
@@ -62,12 +66,17 @@ class PostgresTurn:
         connection, limit = self._session.connection, self._address.read_timeout
         if connection is None or connection.is_closed():
             return False
+        if self._asking is None:
+            # Not cancelled when it takes long: asyncpg would give up the connection with it,
+            # and a server that is only slow still keeps the session, and the lock.
+            question = connection.fetchval(HELD, self._schema, timeout=PATIENCE)
+            self._asking = asyncio.ensure_future(question)
+        done, _ = await asyncio.wait({self._asking}, timeout=limit)
+        if not done:
+            raise self._session.connector.explained(TimeoutError(), limit)
+        asked, self._asking = self._asking, None
         try:
-            async with asyncio.timeout(limit):
-                return bool(await connection.fetchval(HELD, self._schema))
-        except TimeoutError as error:
-            # A server that is only slow still keeps the session, and the lock with it.
-            raise self._session.connector.explained(error, limit) from error
+            return bool(asked.result())
         except Exception as error:
             self._session.drop()
             raise self._session.connector.explained(error, limit) from error
@@ -99,9 +108,13 @@ class PostgresTurn:
 
     async def release(self) -> None:
         """Give the turn back by closing the session that has it."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.cancel()
         await self._session.release()
 
     async def _begin(self, connection: asyncpg.Connection) -> None:
+        self._asking = None
         await self._refuse_transaction_pooler(connection)
         wanted = self._address.schema
         schema = await connection.fetchval(
@@ -131,7 +144,11 @@ class PostgresTurn:
                     other = await self._session.connector.open()
                     second = await other.fetchval(backend)
             except TimeoutError:
-                return  # The pool has one session, and it is ours.
+                # The pool has one session, and it is ours; or it pools transactions, and is busy.
+                async with asyncio.timeout(1):
+                    if await connection.fetchval(backend) == first:
+                        return
+                second = first
             finally:
                 if other is not None:
                     await close(other)

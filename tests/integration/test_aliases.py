@@ -1,7 +1,9 @@
 """Several databases of one project, as Django's DATABASES names them."""
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,29 @@ def test_a_database_that_cannot_be_meant_is_refused(
     """A typo in an alias must not leave a database unwatched."""
     ended = check(manifest, database, **{variable: "postgresql://u:canary@h/d"})
     assert (ended.returncode, told in ended.stderr, "canary" in ended.stderr) == (64, True, False)
+
+
+def test_migrate_takes_care_of_the_alias_that_it_is_told(
+    database: Database, sessions: Database, manifest: Path
+) -> None:
+    """`--database sessions` looks at that database, and passes it on to Django."""
+    migrate(database, sessions, "default")
+    ended = subprocess.run(
+        [project.sidecar(), "migrate", f"--manifest={manifest}", "--database=sessions"],
+        check=False, cwd=project.APP, capture_output=True, text=True,
+        env=project.environment(
+            DATABASE_URL=database.migrator, SESSIONS_DATABASE_URL=sessions.migrator,
+            **{ROUTED: sessions.migrator},
+        ) | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "migrating: 45 pending" in ended.stderr
+    assert check(manifest, database, **{ROUTED: sessions.reader}).returncode == 0
+
+
+def test_schemas_of_a_database_that_is_not_there_are_refused(
+    database: Database, manifest: Path
+) -> None:
+    """A typo in an alias must not leave its schemas unwatched."""
+    ended = check(manifest, database, "--schemas=public,sesions:public")
+    assert (ended.returncode, "schemas names the database sesions" in ended.stderr) == (64, True)

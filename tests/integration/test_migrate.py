@@ -1,5 +1,6 @@
 """`sidecar migrate`: what it runs, what it checks, what it reports."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,48 @@ def test_a_failed_migration_is_named(
         "at orders.0014_bad"
     )
     assert f"next: {advice}" in told[-1]
+
+
+def test_a_mistake_in_a_migration_is_no_race(migrated: Database, release: Release) -> None:
+    """Duplicate rows are not tried again and again, and nobody is told to fake what failed."""
+    twice = "INSERT INTO django_site VALUES (1), (1)"
+    release.add("0013_twice", sql(f"CREATE TABLE django_site (id int PRIMARY KEY); {twice}"))
+    release.bake()
+    ended = release.run(*MIGRATE, *DJANGO, url=migrated.migrator)
+    report = json_of(ended)
+    assert (report["attempts"], report["failed"]["why"]) == (1, "it met what it did not expect")
+    assert "--fake" not in report["failed"]["next"]
+
+
+def test_a_grandchild_that_holds_on_does_not_hold_us_up(
+    migrated: Database, release: Release
+) -> None:
+    """The command's end is what counts, whoever keeps its standard error open."""
+    release.add("0013_more", sql("SELECT 1"))
+    release.bake()
+    script = "sleep 30 >&- & exit 3"
+    with release.start(*MIGRATE, "sh", "-c", script, url=migrated.migrator) as started:
+        assert started.wait(15) == 3
+        started.kill()
+        subprocess.run(["pkill", "-f", "^sleep 30$"], check=False)
+        started.communicate()
+
+
+def test_a_run_that_could_not_begin_is_reported(
+    database: Database, release: Release, tmp_path: Path
+) -> None:
+    """A wrong password or a missing command leaves a report that says so, and no old success."""
+    file = tmp_path / "migrate.prom"
+    wrong = database.server.url(database.name, password="wrong")  # noqa: S106
+    for url, command, code in (
+        (wrong, "python", 20),
+        (database.migrator, "no-such-command", 127),
+    ):
+        ended = release.run(
+            "sidecar", "migrate", "--json=-", f"--textfile={file}", "--", command, url=url
+        )
+        assert (ended.returncode, json_of(ended)["exit_code"]) == (code, code)
+        assert 'last_run_success{database="default"} 0.0' in file.read_text()
 
 
 def test_the_environment_tells_the_command_its_limits(database: Database, release: Release) -> None:

@@ -46,7 +46,7 @@ def test_options_of_the_environment_yield_to_the_url() -> None:
         (f"postgres://u:{SECRET}@h/db?sslmod=x", "'sslmod'; did you mean sslmode?"),
         (f"postgres://u:{SECRET}@h/db?x=1", "unknown parameter 'x'"),
         (f"oracle://u:{SECRET}@h/db", "has the scheme 'oracle'; known are postgres"),
-        (f"u:{SECRET}@h/db", "has the scheme"),
+        (f"u:{SECRET}@h/db", "has no scheme"),
         (SECRET, "has no scheme"),
         ("postgres://[::1/db", "cannot be read"),
         ("postgres:///db?host=h&port=x", "a port that is no number"),

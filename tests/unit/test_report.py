@@ -26,6 +26,7 @@ def report(result: Result = Result.FAILED, *plan: Key, **facts: object) -> Repor
         ("django.db.utils.OperationalError: the connection is lost", Failure.LOST),
         ("psycopg.errors.AdminShutdown: ...\nLockNotAvailable", Failure.LOST),
         ('psycopg.errors.DuplicateTable: relation "shop_item" already exists', Failure.RACE),
+        ("psycopg.errors.UniqueViolation: duplicate key", Failure.CONFLICT),
         ("ValueError: no such product", None),
         ("", None),
     ],
@@ -52,6 +53,8 @@ def test_a_failed_run_names_the_migration_and_what_came_before() -> None:
         (report(Result.FAILED), "every migration is applied"),
         (report(Result.FAILED, FIRST, failure=Failure.RACE), "what it makes is there already"),
         (report(Result.FAILED, verdict=None), "the database could not be read"),
+        (report(Result.FAILED, FIRST, failure=Failure.CONFLICT), "it is atomic, so nothing"),
+        (report(Result.FAILED, verdict=None, error="command not found"), "command not found"),
         (report(Result.FAILED, FIRST, pooled=True), "the command reaches the database through"),
         (
             report(verdict=Verdict(outcome=Outcome.INCONSISTENT, inconsistent=((SECOND, FIRST),))),
