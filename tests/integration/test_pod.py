@@ -84,7 +84,8 @@ def test_every_refusal_is_outlasted(migrated: Database, manifest: Path, api: Api
         (503, "", {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
     ]
     with Sidecar(manifest, *FLAGS, url=migrated.reader, **api.variables) as sidecar:
-        until(lambda: status(api) == "True", "it is written")
+        until(lambda: "is written again" in sidecar.text, "it is written, and said to be")
+        assert status(api) == "True"
         said = [line["message"] for line in sidecar.log if "pod condition" in line["message"]]
         assert [text.partition(" says ")[2] for text in said[:-1]] == [
             "409 Conflict: the object has been modified",
