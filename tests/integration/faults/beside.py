@@ -64,7 +64,8 @@ class Beside(Sidecar):
         where = self.url
         unix = where.startswith("unix:")
         with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as connection:
-            connection.settimeout(PATIENCE)
+            # What only people ask for is imported when the first one asks.
+            connection.settimeout(PATIENCE if path == "/readyz" else 10 * PATIENCE)
             if unix:
                 connection.connect(where.removeprefix("unix:"))
             else:
