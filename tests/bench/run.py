@@ -46,7 +46,7 @@ def main() -> int:
     """Measure; return 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", default=[*ROWS], metavar="ROW", help=", ".join(ROWS))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
     parser.add_argument("--write", action="store_true", help="write the table into the docs, too")
     options = parser.parse_args()
