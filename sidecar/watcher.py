@@ -27,8 +27,11 @@ LOG = logging.getLogger("sidecar.watcher")
 LONG: Final = 100_000
 """Characters of rows, some three thousand of them, that are not compared within the loop."""
 
-LONGEST_LOOK: Final = 30.0
-"""A look that takes longer means that the loop is stuck, whatever the timeouts say."""
+LONGEST_LOOK: Final = 120.0
+"""A look that takes longer means that the loop is stuck, whatever the timeouts say.
+
+A first look at ten thousand schemas over a slow network takes more than half a minute.
+"""
 
 
 class Reader(Protocol):
