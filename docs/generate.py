@@ -119,6 +119,13 @@ def prometheus_rule() -> str:
     )
 
 
+def compose_rules() -> str:
+    """Return the alert rules beside compose's Prometheus, which sees no other folder."""
+    rules = (MONITORING / "alerts.yaml").read_text(encoding="utf-8")
+    head = "# Made from k8s/components/monitoring/alerts.yaml by `make docs`.\n"
+    return head + rules[rules.index("groups:") :]
+
+
 def sections(text: str, wanted: dict[str, Callable[[], str]]) -> str:
     """Return the page with every generated section written anew."""
     for name, section in wanted.items():
@@ -135,6 +142,7 @@ PAGES: dict[Path, Callable[[str], str]] = {
     ROOT / "README.md": partial(sections, wanted={"gate": rules, "settings": settings}),
     ROOT / "docs" / "metrics.md": partial(sections, wanted={"metrics": metrics, "runs": runs}),
     MONITORING / "prometheus-rule.yaml": lambda _: prometheus_rule(),
+    ROOT / "compose" / "prometheus" / "alerts.yaml": lambda _: compose_rules(),
     MONITORING / "dashboard.json": lambda _: dashboard(
         (MONITORING / "dashboard.yaml").read_text(encoding="utf-8")
     ),
