@@ -1,6 +1,7 @@
 """The sidecar of a cell: started under a prefix, probed without pause, looked into."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -18,6 +19,10 @@ OBSERVER: Final = Path(__file__).with_name("observer")
 PATIENCE: Final = 1.0
 """How long a probe waits, in seconds: as long as the kubelet does."""
 
+POOL: Final = 1 + min(32, (os.cpu_count() or 1) + 4)
+"""The main thread and those of asyncio's pool, which resolves names: it makes one whenever all
+are busy, and keeps it (concurrent.futures.ThreadPoolExecutor)."""
+
 Document = dict[str, Any]
 
 
@@ -29,11 +34,11 @@ class Usage:
     threads: int
     tasks: int
 
-    def within(self, other: "Usage") -> bool:
-        """Tell whether this is no more than the other."""
+    def within(self, other: "Usage", sessions: int) -> bool:
+        """Tell whether this is no more than the other, but for threads that the pool keeps."""
         return (
-            self.descriptors <= other.descriptors
-            and self.threads <= other.threads
+            self.descriptors <= other.descriptors + sessions
+            and self.threads <= max(other.threads, POOL)
             and self.tasks <= other.tasks
         )
 
