@@ -1,13 +1,13 @@
 """The sidecar of a cell: started under a prefix, probed without pause, looked into."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,10 +18,6 @@ from support.project import environment, sidecar
 OBSERVER: Final = Path(__file__).with_name("observer")
 PATIENCE: Final = 1.0
 """How long a probe waits, in seconds: as long as the kubelet does."""
-
-POOL: Final = 1 + min(32, (os.cpu_count() or 1) + 4)
-"""The main thread and those of asyncio's pool, which resolves names: it makes one whenever all
-are busy, and keeps it (concurrent.futures.ThreadPoolExecutor)."""
 
 Document = dict[str, Any]
 
@@ -34,11 +30,11 @@ class Usage:
     threads: int
     tasks: int
 
-    def within(self, other: "Usage", sessions: int) -> bool:
-        """Tell whether this is no more than the other, but for threads that the pool keeps."""
+    def within(self, other: "Usage") -> bool:
+        """Tell whether this is no more than the other."""
         return (
-            self.descriptors <= other.descriptors + sessions
-            and self.threads <= max(other.threads, POOL)
+            self.descriptors <= other.descriptors
+            and self.threads <= other.threads
             and self.tasks <= other.tasks
         )
 
@@ -88,17 +84,26 @@ class Beside(Sidecar):
         self._tasks.unlink(missing_ok=True)
         self.process.send_signal(signal.SIGUSR2)
         until(self._tasks.exists, "the sidecar counts its tasks")
+        tasks, threads = map(int, self._tasks.read_text().split())
         process = Path(f"/proc/{self.process.pid}")
-        return Usage(
-            descriptors=len(list((process / "fd").iterdir())),
-            threads=len(list((process / "task").iterdir())),
-            tasks=int(self._tasks.read_text()),
-        )
+        return Usage(_descriptors(process), threads, tasks)
 
     def phases(self, start: int = 0) -> list[str]:
         """Return the gate's phases as the log tells them, from a line on."""
         phases = [line["phase"] for line in self.log[start:] if "phase" in line]
         return [phase for at, phase in enumerate(phases) if phases[at - 1 : at] != [phase]]
+
+
+def _descriptors(process: Path) -> int:
+    """Count them without connections that it made itself: the server counts its sessions."""
+    rows = [line.split() for line in (process / "net" / "tcp").read_text().splitlines()[1:]]
+    listening = {row[1].partition(":")[2] for row in rows if row[3] == "0A"}
+    own = {f"socket:[{row[9]}]" for row in rows if row[1].partition(":")[2] not in listening}
+    open_files = []
+    for entry in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            open_files.append(str(entry.readlink()))
+    return sum(name not in own for name in open_files)
 
 
 @dataclass(frozen=True)

@@ -216,18 +216,17 @@ def _check_log(fault: Fault, on: Stage, start: int) -> None:
 
 def _check_leaks(on: Stage, before: Usage) -> None:
     """Nothing is left: descriptors, threads, tasks and connections are no more than before."""
-    limit = 0 if on.state is State.OPEN else 1
     seen = [before]
 
     def settled() -> bool:
         seen.append(on.sidecar.usage())
-        # A session may be held now, and not have been held when it was counted first.
-        return seen[-1].within(before, sessions=limit)
+        return seen[-1].within(before)
 
     try:
         until(settled, "it holds no more than before", 5)
     except AssertionError:
         raise AssertionError(f"it held {before}, and now {seen[-1]}") from None
+    limit = 0 if on.state is State.OPEN else 1
     until(lambda: on.sessions() <= limit, f"{limit} sessions at most", within=2)
     until(lambda: sum(p.connections for p in on.proxies) <= limit, f"{limit} connections", 2)
     assert on.sidecar.stop() == 0
