@@ -116,15 +116,20 @@ def _address(settings: Settings, alias: str, url: str | None, file: Path | None)
 
 
 def _schemas(settings: Settings, alias: str) -> tuple[str, ...]:
-    """Return the schemas of an alias; those without one belong to the default database."""
-    split = [(*schema.rpartition(":"),) for schema in settings.schemas]
-    return tuple(schema for owner, _, schema in split if (owner or DEFAULT) == alias)
+    return tuple(schema for owner, schema in _owned(settings) if owner == alias)
+
+
+def _owned(settings: Settings) -> list[tuple[str, str]]:
+    """Return alias and schema; a schema without an alias belongs to the default database."""
+    split = (schema.rpartition(":") for schema in settings.schemas)
+    return [(owner or DEFAULT, schema) for owner, _, schema in split]
 
 
 def needs(settings: Settings) -> Needs:
     """Return which targets the gate depends on."""
     patterns = tuple(pattern for pattern in settings.optional if ":" in pattern)
-    return Needs(optional=patterns, empty=settings.empty_schemas == "pending")
+    named = frozenset(f"{alias}:{schema}" for alias, schema in _owned(settings))
+    return Needs(patterns, settings.empty_schemas == "pending", named)
 
 
 def _password(file: Path) -> str:

@@ -10,10 +10,10 @@ from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key
 from sidecar.core.recorded import Run
 from sidecar.core.snapshot import overall
-from sidecar.core.states import Look
+from sidecar.core.states import Look, Reason
 from sidecar.core.targets import SATISFIED, Needs
 from sidecar.databases import Database
-from sidecar.errors import DatabaseDenied
+from sidecar.errors import DatabaseDenied, DatabaseTimeout
 
 
 class Sight(msgspec.Struct, frozen=True):
@@ -52,11 +52,11 @@ class Schema:
         found = [msgspec.structs.replace(t, looked_at=0.0) for t in watched.targets]
         look = overall(found, 0.0)
         assert look is not None  # noqa: S101 - every target was looked at
-        denied = [target.message for target in found if target.failure is not None]
-        needed = any(target.required for target in found if target.failure is not None)
-        if needed or len(denied) == len(found):
-            # What may not be read may be behind: no run can end well.
-            raise DatabaseDenied(denied[0] or "")
+        unread = [target for target in found if target.failure is not None]
+        if any(target.required for target in unread) or len(unread) == len(found):
+            # What could not be read may be behind: no run can end well.
+            denied = unread[0].failure is Reason.DATABASE_DENIED
+            raise (DatabaseDenied if denied else DatabaseTimeout)(unread[0].message or "")
         verdicts = [target.verdict for target in found if target.verdict is not None]
         worst = [verdict for verdict in verdicts if verdict.outcome not in SATISFIED]
         return Sight(

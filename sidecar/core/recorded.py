@@ -3,6 +3,7 @@
 import msgspec
 
 from sidecar.core.manifest import Key
+from sidecar.core.states import Reason
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +49,10 @@ class Recorded(msgspec.Struct, frozen=True):
     run: Run | None = None
     schemas: tuple[str, ...] = ()
     """Who has these rows, where a database with several schemas was asked; sorted."""
-    denied: str | None = None
+    failure: Reason | None = None
     """Why the rows of these schemas could not be read, though those of others could."""
+    message: str | None = None
+    """The same, as a line for people."""
     others: tuple["Recorded", ...] = ()
 
     def each(self) -> tuple["Recorded", ...]:

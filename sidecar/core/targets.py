@@ -23,6 +23,8 @@ class Needs(msgspec.Struct, frozen=True):
     """Patterns `alias:schema` of targets that it does not depend on."""
     empty: bool = True
     """Whether it depends on schemas, of several, in which nothing was ever migrated."""
+    named: frozenset[str] = frozenset()
+    """`alias:schema` of those that it depends on all the same: who names one means it."""
 
     def spare(self, database: str, schema: str) -> bool:
         """Tell whether a pattern names this target."""
@@ -83,7 +85,7 @@ def read(
     for one in recorded.each():
         # After a restart behind a remembered gate nothing is known, so nobody is a newcomer.
         settled = not opened or watched.rows is None
-        if one.denied is None:
+        if one.failure is None:
             verdict = watched.verdicts.get(one.text)
             verdicts[one.text] = judge(one.keys()) if verdict is None else verdict
             settled = settled or verdicts[one.text].outcome in SATISFIED
@@ -125,9 +127,9 @@ def _targets(watched: Watched, recorded: Recorded) -> Iterator[Target]:
                 schema=(names[0] or None) if len(names) == 1 else None,
                 schemas=names if one.schemas else (),
                 required=required,
-                verdict=None if one.denied else watched.verdicts[one.text],
-                failure=Reason.DATABASE_DENIED if one.denied else None,
-                message=one.denied,
+                verdict=None if one.failure else watched.verdicts[one.text],
+                failure=one.failure,
+                message=one.message,
                 note=one.note,
                 last_applied=one.last_applied,
                 run=recorded.run,
@@ -143,8 +145,8 @@ def _by_need(watched: Watched, one: Recorded) -> Iterator[tuple[bool, tuple[str,
     spared: set[str] = set()
     if one.schemas and not watched.known.issuperset(names):
         spared.update(set(names) - watched.known)
-    if one.schemas and not one.text and one.denied is None and not needs.empty:
-        spared.update(names)
+    if one.schemas and not one.text and one.failure is None and not needs.empty:
+        spared.update(name for name in names if f"{watched.database}:{name}" not in needs.named)
     if needs.optional:
         spared.update(name for name in names if needs.spare(watched.database, name))
     for required in (True, False):

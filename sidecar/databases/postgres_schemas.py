@@ -4,8 +4,6 @@ The server groups the schemas by the digest of their rows, and only a set that i
 yet comes over the wire. Between full reads the statistics counters of the tables say which
 schemas to read again; they lag by seconds and can be reset, so every few minutes all are
 read, and a schema whose rows differ from those of most others is read at every look.
-Tables are read in chunks, each in a transaction of its own, because every table takes
-places in the server's lock table (`max_locks_per_transaction`).
 """
 
 import asyncio
@@ -17,17 +15,18 @@ import asyncpg
 import msgspec
 
 from sidecar.core.recorded import Recorded, Run
+from sidecar.core.states import Reason
 from sidecar.databases import Address
 from sidecar.databases.postgres_connect import TABLE, Session
 from sidecar.databases.postgres_runs import RUN, RUNNING, run_of
-from sidecar.databases.postgres_schemas_sql import (
-    LIST,
-    PLACE,
-    SIGNATURE,
-    groups_of,
-    regex,
-    rows_of,
+from sidecar.databases.postgres_schemas_rows import (
+    APPLICATION_NAME,
+    Found,
+    Reading,
+    begin,
+    locked_in,
 )
+from sidecar.databases.postgres_schemas_sql import LIST, PLACE, SIGNATURE, regex
 
 Chosen = tuple[str, list[str], list[str], bool]
 """The parameters of the queries: table, names, patterns, and whether the table must be there."""
@@ -38,20 +37,21 @@ FULL: Final = 300.0
 EXACT: Final = 200
 """So many schemas are read at every look; of more, those that differ from most others."""
 
-CHUNK: Final = 100
-"""Tables read in one transaction; with their indexes they take twice as many locks."""
-
 KEEP: Final = 1000
 """A connection that has read more tables is closed: a backend keeps about 10 kB for each."""
+
+
+UNREAD: Final = {
+    Reason.DATABASE_DENIED: f"the role may not read {TABLE}",
+    Reason.DATABASE_TIMEOUT: f"another session has locked {TABLE}",
+}
 
 
 class Known(msgspec.Struct, frozen=True):
     """What is known of one schema."""
 
     counters: str
-    digest: bytes | None = None
-    """Of its rows; None where the role may not read them."""
-    last_applied: float | None = None
+    found: Found = Found()
 
 
 class PostgresSchemas:
@@ -60,7 +60,7 @@ class PostgresSchemas:
     def __init__(self, address: Address) -> None:
         """Take the address; raises UsageError when its URL cannot be meant."""
         self._address = address
-        self._session = Session(address, "migration-sidecar")
+        self._session = Session(address, APPLICATION_NAME)
         self._touched = 0
         self._known: dict[str, Known] = {}
         self._texts: dict[bytes, str] = {}
@@ -94,20 +94,19 @@ class PostgresSchemas:
 
     async def _looked(self, connection: asyncpg.Connection, before: dict[str, Known]) -> Recorded:
         now = asyncio.get_running_loop().time()
-        await self._begin(connection)
+        await connection.execute(begin(self._address))
         chosen = await self._chosen(connection)
         (row,) = await connection.fetch(SIGNATURE, *chosen)
-        full = now - self._full_at >= FULL or row["recovering"]
-        # What may not be read, or is not there, changes without any counter.
-        unread = any(not known.digest for known in self._known.values())
+        full = now - self._full_at >= FULL or row["uncounted"]
+        # What could not be read, or is not there, changes without any counter.
+        unread = any(not known.found.digest for known in self._known.values())
         named = set(chosen[1]) - self._known.keys()
         changed = full or unread or bool(named) or row["signature"] != self._signature
         odd = self._odd()
         if changed:
             odd = await self._list(connection, chosen, odd, full=full)
         await connection.execute("COMMIT")
-        for at in range(0, len(odd), CHUNK):
-            await self._read(connection, odd[at : at + CHUNK])
+        await self._read(connection, odd)
         if full:
             self._full_at = now
         self._signature = row["signature"]
@@ -139,60 +138,43 @@ class PostgresSchemas:
             schema, counters = row["schema"], row["counters"]
             old = self._known.get(schema)
             if not row["present"]:
-                found[schema] = Known(counters, b"")
-            elif not row["allowed"]:
                 found[schema] = Known(counters)
+            elif not row["allowed"]:
+                found[schema] = Known(counters, Found(failure=Reason.DATABASE_DENIED))
             else:
-                stale = old is None or old.counters != counters or not old.digest
+                stale = old is None or old.counters != counters or not old.found.digest
                 if full or stale or schema in again:
                     rows.append(schema)
-                digest = old.digest if old and old.digest else b""
-                found[schema] = Known(counters, digest, old.last_applied if old else None)
-        found |= {name: Known("", b"") for name in chosen[1] if name not in found}
+                found[schema] = Known(counters, old.found if old else Found())
+        found |= {name: Known("") for name in chosen[1] if name not in found}
         self._known = found
         return rows
 
     def _odd(self) -> list[str]:
         """Return the schemas to read at every look: all of few, of many those unlike most."""
-        readable = {name: known.digest for name, known in self._known.items() if known.digest}
+        readable = {
+            name: known.found.digest for name, known in self._known.items() if known.found.digest
+        }
         if len(readable) <= EXACT:
             return [*readable]
         ((most, _),) = Counter(readable.values()).most_common(1)
         return [name for name, digest in readable.items() if digest != most][:EXACT]
 
     async def _read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
-        """Read these schemas, in one transaction; one that is gone takes none along."""
-        await self._begin(connection)
-        try:
-            groups = await connection.fetch(groups_of(schemas))
-        except (
-            asyncpg.UndefinedTableError,
-            asyncpg.InvalidSchemaNameError,
-            asyncpg.InsufficientPrivilegeError,
-        ) as error:
-            await connection.execute("ROLLBACK")
-            if len(schemas) > 1:
-                for schema in schemas:
-                    await self._read(connection, [schema])
-            elif isinstance(error, asyncpg.InsufficientPrivilegeError):
-                self._known[schemas[0]] = Known(self._known[schemas[0]].counters)
-            else:
-                self._known.pop(schemas[0])
-            return
-        for group in groups:
-            names = [schemas[number] for number in group["numbers"]]
-            if group["digest"] not in self._texts:
-                (row,) = await connection.fetch(rows_of(names[0]))
-                self._texts[group["digest"]] = row["text"]
-            for name in names:
-                known = self._known[name]
-                self._known[name] = Known(known.counters, group["digest"], group["at"])
-        await connection.execute("COMMIT")
+        """Take in the rows of these schemas; one that is gone by now is forgotten."""
+        waiting = Reason.DATABASE_TIMEOUT in {self._known[name].found.failure for name in schemas}
+        locked = await locked_in(connection) if waiting else ()
+        reading = Reading(self._address, self._texts, locked)
+        await reading.read(connection, schemas)
         self._touched += len(schemas)
+        for name in schemas:
+            known = self._known.pop(name)
+            if (found := reading.found.get(name)) is not None:
+                self._known[name] = Known(known.counters, found)
 
     async def _run(self, connection: asyncpg.Connection) -> Run | None:
         """Look for a run of migrate, after the rows were read: they are older than it then."""
-        await self._begin(connection)
+        await connection.execute(begin(self._address))
         place = await connection.fetchval(PLACE, TABLE)
         run = None
         if place is not None and await connection.fetchval(f"SELECT {RUNNING}", place):
@@ -201,34 +183,28 @@ class PostgresSchemas:
         return run
 
     def _grouped(self, chosen: Chosen) -> Recorded:
-        groups: dict[bytes | None, list[str]] = {}
+        groups: dict[tuple[bytes, Reason | None], list[str]] = {}
         for name in sorted(self._known):
-            groups.setdefault(self._known[name].digest, []).append(name)
-        self._texts = {key: text for key, text in self._texts.items() if key in groups}
+            found = self._known[name].found
+            groups.setdefault((found.digest, found.failure), []).append(name)
+        digests = {digest for digest, _ in groups}
+        self._texts = {key: text for key, text in self._texts.items() if key in digests}
         if not groups:
             named = ", ".join([*chosen[1], *self._address.schemas])
             return Recorded("", note=f"no schema of {named or 'the query'} is there")
-        first, *others = (self._group(digest, tuple(names)) for digest, names in groups.items())
+        first, *others = (self._group(*key, tuple(names)) for key, names in groups.items())
         return msgspec.structs.replace(first, others=tuple(others))
 
-    def _group(self, digest: bytes | None, names: tuple[str, ...]) -> Recorded:
+    def _group(self, digest: bytes, failure: Reason | None, names: tuple[str, ...]) -> Recorded:
         schema = names[0] if len(names) == 1 else None
-        if digest is None:
-            told = f"{self._session.place}: the role may not read {TABLE} in {_some(names)}"
-            return Recorded("", schema, schemas=names, denied=told)
-        times = [self._known[name].last_applied for name in names]
+        if failure is not None:
+            told = f"{self._session.place}: {UNREAD[failure]} in {_some(names)}"
+            return Recorded("", schema, schemas=names, failure=failure, message=told)
+        times = [self._known[name].found.last_applied for name in names]
         last = max((time for time in times if time is not None), default=None)
         text = self._texts.get(digest, "")
         note = None if digest else f"there is no table {TABLE} in {_some(names)}"
         return Recorded(text, schema, last, note, schemas=names)
-
-    async def _begin(self, connection: asyncpg.Connection) -> None:
-        milliseconds = int(self._address.read_timeout * 1000)
-        await connection.execute(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-            f"SET LOCAL statement_timeout = {milliseconds};"
-            f"SET LOCAL lock_timeout = {milliseconds // 2}"
-        )
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

@@ -21,7 +21,7 @@ COUNTERS: Final = """
 """
 
 SIGNATURE: Final = f"""
-    SELECT pg_is_in_recovery() AS recovering,
+    SELECT pg_is_in_recovery() OR NOT current_setting('track_counts')::bool AS uncounted,
            sha256(convert_to(coalesce(string_agg({COUNTERS}, ',' ORDER BY n.oid), ''), 'UTF8'))
                AS signature
     {TABLES}
@@ -45,6 +45,16 @@ ROWS: Final = """
 GROUPS: Final = """
     SELECT sha256(convert_to(text, 'UTF8')) AS digest, array_agg(number) AS numbers, max(at) AS at
       FROM ({rows}) AS r GROUP BY 1
+"""
+
+# Only this lock keeps readers out; whoever waits for it is before them in the queue.
+LOCKED: Final = """
+    SELECT n.nspname::text AS schema
+      FROM pg_locks l
+      JOIN pg_class c ON c.oid = l.relation AND c.relname = $1
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 PLACE: Final = """

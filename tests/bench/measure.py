@@ -5,6 +5,7 @@ disturbs far less than wall clock; clock ticks of /proc/PID/stat are too coarse 
 """
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -74,6 +75,16 @@ def resident(*processes: int) -> float:
         for line in Path(f"/proc/{process}/status").read_text().splitlines()
     )
     return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+
+def private(process: int) -> float:
+    """Return the memory of a process that it shares with nobody, in MiB; 0 once it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"RssAnon:\s*(\d+)", status)  # which a zombie has not
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def spawn(arguments: Sequence[str | Path], environment: dict[str, str], folder: Path) -> Cost:

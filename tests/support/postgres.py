@@ -120,6 +120,11 @@ class Server:
             )
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        """The process whose children are the backends."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
     def url(self, database: str, user: str = "postgres", password: str = PASSWORD) -> str:
         """Return a URL over TCP, percent-encoded as a careful person would."""
         secret = quote(password, safe="")
@@ -178,8 +183,7 @@ class Server:
             )
 
     def _signal(self, number: int) -> None:
-        postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
-        for pid in [postmaster, *_children(postmaster)]:
+        for pid in [self.pid, *_children(self.pid)]:
             with suppress(ProcessLookupError):  # a child may end meanwhile
                 os.kill(pid, number)
 

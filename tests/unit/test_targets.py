@@ -93,6 +93,16 @@ def test_an_empty_schema_may_be_ignored() -> None:
     assert told(look(begin("default"), rows))[1] == (("b",), True, "schema_behind")
 
 
+def test_an_empty_schema_that_is_named_by_itself_is_never_ignored() -> None:
+    """Only what a pattern or a query found may be no tenant yet."""
+    needs = Needs(empty=False, named=frozenset({"default:b"}))
+    rows = several((ALL, ("a",)), ("", ("b", "c")))
+    assert told(look(begin("default", needs), rows))[1:] == [
+        (("b",), True, "schema_behind"),
+        (("c",), False, "schema_behind"),
+    ]
+
+
 def test_patterns_name_what_is_optional() -> None:
     """By alias and schema; a whole database as `replica:*`, also before its first look."""
     needs = Needs(optional=("default:test_*", "replica:*"))
@@ -107,8 +117,7 @@ def test_patterns_name_what_is_optional() -> None:
 
 def test_a_schema_that_may_not_be_read_is_unknown() -> None:
     """Known or not before: what cannot be read cannot be vouched for, unless it is a newcomer."""
-    rows = several((ALL, ("a",)), ("", ("b",)))
-    denied = Recorded("", schemas=("b",), denied="may not read b")
+    denied = Recorded("", schemas=("b",), failure=Reason.DATABASE_DENIED, message="no")
     rows = Recorded(ALL, schemas=("a",), others=(denied,))
     assert told(look(begin("default"), rows))[1] == (("b",), True, "database_denied")
     opened = look(begin("default"), several((ALL, ("a",))))

@@ -28,7 +28,7 @@ LAST = "app = 'app_009' AND name = '0050_step'"
 def run(stage: Stage) -> Iterator[Line]:
     """Yield the lines."""
     database = stage.database(500)
-    postmaster = int((stage.server.data / "postmaster.pid").read_text().split()[0])
+    postmaster = stage.server.pid
     database.execute(f"DELETE FROM django_migrations WHERE {LAST}")
     with (
         subprocess.Popen(

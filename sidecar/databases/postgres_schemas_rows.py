@@ -1,0 +1,150 @@
+"""Read the rows of many schemas: in chunks, of very many on two connections at a time.
+
+Tables are read in chunks, each in a transaction of its own, because every table takes
+places in the server's lock table (`max_locks_per_transaction`). One that is gone, locked or
+forbidden takes no other along.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from sidecar.core.states import Reason
+from sidecar.databases import Address
+from sidecar.databases.postgres_connect import TABLE, Session
+from sidecar.databases.postgres_schemas_sql import LOCKED, groups_of, rows_of
+from sidecar.errors import DatabaseError
+
+APPLICATION_NAME: Final = "migration-sidecar"
+
+CHUNK: Final = 100
+"""Tables read in one transaction; with their indexes they take twice as many locks."""
+
+MANY: Final = 1000
+"""Of more schemas a second connection reads half."""
+
+UNREADABLE: Final = (
+    asyncpg.UndefinedTableError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.LockNotAvailableError,
+)
+
+# By the index on id no row needs sorting, and PostgreSQL 18 reads without asking another
+# process for each page. A hundred plans in one look dear enough to be compiled, or to be
+# shared among workers, which takes longer than to read a few pages.
+READING: Final = (
+    "SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
+    "SET LOCAL max_parallel_workers_per_gather = 0"
+)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What was read of one schema."""
+
+    digest: bytes = b""
+    """Of its rows; empty when there is no table, or it could not be read."""
+    last_applied: float | None = None
+    failure: Reason | None = None
+    """Why it could not be read."""
+
+
+class Reading:
+    """One reading; `found` has each schema that was asked for, but those that are gone."""
+
+    def __init__(self, address: Address, texts: dict[bytes, str], locked: Collection[str]) -> None:
+        """Take where to read, the rows known by digest, and which tables are locked."""
+        self._address = address
+        self._texts = texts
+        self._locked = set(locked)
+        self._todo: deque[Sequence[str]] = deque()
+        self.found: dict[str, Found] = {}
+
+    async def read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
+        """Read these schemas; raises what asyncpg raises, once nothing is under way any more."""
+        self._todo.extend(schemas[at : at + CHUNK] for at in range(0, len(schemas), CHUNK))
+        if len(schemas) <= MANY:
+            await self._work(connection)
+            return
+        aside = asyncio.create_task(self._aside())
+        try:
+            await self._work(connection)
+            await aside
+            await self._work(connection)
+        finally:
+            aside.cancel()
+            await asyncio.wait([aside])
+
+    async def _aside(self) -> None:
+        """Take some of the work; what fails here, such as for want of a slot, is done there."""
+        session = Session(self._address, APPLICATION_NAME)
+        try:
+            async with session.speaking() as connection:
+                await self._work(connection)
+        except DatabaseError:
+            return
+        finally:
+            await session.release()
+
+    async def _work(self, connection: asyncpg.Connection) -> None:
+        while self._todo:
+            chunk = self._todo.popleft()
+            try:
+                await self._chunk(connection, chunk)
+            except BaseException:
+                self._todo.append(chunk)
+                raise
+
+    async def _chunk(self, connection: asyncpg.Connection, chunk: Sequence[str]) -> None:
+        locked = self._locked.intersection(chunk)
+        self.found |= dict.fromkeys(locked, Found(failure=Reason.DATABASE_TIMEOUT))
+        schemas = [name for name in chunk if name not in locked]
+        if not schemas:
+            return
+        try:
+            await self._together(connection, schemas)
+        except UNREADABLE as error:
+            await connection.execute("ROLLBACK")
+            if len(schemas) == 1:
+                self._failed(schemas[0], error)
+                return
+            if isinstance(error, asyncpg.LockNotAvailableError):
+                self._locked |= await locked_in(connection)
+            parts = [schemas] if self._locked.intersection(schemas) else [[s] for s in schemas]
+            for part in parts:
+                await self._chunk(connection, part)
+
+    async def _together(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
+        await connection.execute(f"{begin(self._address)};{READING}")
+        for group in await connection.fetch(groups_of(schemas)):
+            names = [schemas[number] for number in group["numbers"]]
+            if group["digest"] not in self._texts:
+                (row,) = await connection.fetch(rows_of(names[0]))
+                self._texts[group["digest"]] = row["text"]
+            self.found |= dict.fromkeys(names, Found(group["digest"], group["at"]))
+        await connection.execute("COMMIT")
+
+    def _failed(self, schema: str, error: asyncpg.PostgresError) -> None:
+        if isinstance(error, asyncpg.InsufficientPrivilegeError):
+            self.found[schema] = Found(failure=Reason.DATABASE_DENIED)
+        elif isinstance(error, asyncpg.LockNotAvailableError):
+            self.found[schema] = Found(failure=Reason.DATABASE_TIMEOUT)
+
+
+async def locked_in(connection: asyncpg.Connection) -> set[str]:
+    """Return the schemas whose table another session has locked, or waits to lock."""
+    return {row["schema"] for row in await connection.fetch(LOCKED, TABLE)}
+
+
+def begin(address: Address) -> str:
+    """Return what begins a transaction that neither writes nor waits for long."""
+    milliseconds = int(address.read_timeout * 1000)
+    return (
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+        f"SET LOCAL statement_timeout = {milliseconds};"
+        f"SET LOCAL lock_timeout = {milliseconds // 2}"
+    )

@@ -1,0 +1,139 @@
+"""A database with more schemas than are read at every look, and than one connection reads."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from sidecar.core.recorded import Recorded
+from sidecar.core.states import Reason
+from sidecar.databases import Address
+from sidecar.databases.postgres_schemas import EXACT, PostgresSchemas
+from sidecar.databases.postgres_schemas_rows import MANY
+from support import schemas
+from support.postgres import PASSWORD, Server
+from support.process import until
+
+MANY_AND_MORE = MANY + 50
+ADD = "INSERT INTO tenant_{}.django_migrations (app, name, applied) VALUES ('shop', 'z', now())"
+DELETE = "DELETE FROM tenant_{}.django_migrations WHERE name = 'z'"
+HELD = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migration-sidecar'"
+OPENED = "SELECT sessions FROM pg_stat_database WHERE datname = 'many'"
+
+
+@pytest.fixture(scope="module")
+def many() -> Iterator[Server]:
+    """A server with very many schemas that all have the same rows."""
+    with Server() as server:
+        schemas.prepare(server, "many")
+        schemas.make(server, "many", range(1, MANY_AND_MORE + 1))
+        server.execute(f"CREATE ROLE alone LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 1")
+        server.execute("GRANT pg_read_all_data TO alone")
+        yield server
+
+
+def reader(server: Server, *names: str, user: str = "postgres") -> PostgresSchemas:
+    """Return what reads some schemas, or all of them."""
+    url = server.url("many", user)
+    chosen = names or ("tenant_*",)
+    return PostgresSchemas(Address(url=url, schemas=chosen, read_timeout=2))
+
+
+@pytest.fixture
+async def every(many: Server) -> AsyncIterator[PostgresSchemas]:
+    """What reads all schemas, and has done so once."""
+    database = reader(many)
+    assert counts(await database.read()) == [MANY_AND_MORE]
+    yield database
+    await database.release()
+
+
+def counts(recorded: Recorded) -> list[int]:
+    """Return how many schemas have each set of rows."""
+    return [len(one.schemas) for one in recorded.each()]
+
+
+def unlike(recorded: Recorded, most: int = 2) -> list[tuple[str, Reason | None]]:
+    """Return the schemas that are in small groups, and why they could not be read."""
+    small = (one for one in recorded.each() if len(one.schemas) <= most)
+    return sorted((name, one.failure) for one in small for name in one.schemas)
+
+
+async def test_one_that_was_migrated_is_found_by_its_counters(
+    many: Server, every: PostgresSchemas
+) -> None:
+    """However many there are, and again when it is taken back."""
+    many.execute(ADD.format(MANY), "many")
+    assert unlike(await every.read()) == [(f"tenant_{MANY}", None)]
+    many.execute(DELETE.format(MANY), "many")
+    assert counts(await every.read()) == [MANY_AND_MORE]
+
+
+async def test_a_role_with_one_connection_reads_all_the_same(many: Server) -> None:
+    """The second connection is a help, and nothing that a look depends on."""
+    database = reader(many, user="alone")
+    assert counts(await database.read()) == [MANY_AND_MORE]
+    await database.release()
+
+
+async def test_very_many_are_read_on_two_connections(many: Server) -> None:
+    """Both are closed at once: a backend keeps memory for each table that it has read."""
+    before = many.execute(OPENED)
+    await reader(many).read()
+    until(lambda: many.execute(HELD) == [(0,)], "no session is left")
+    assert many.execute(OPENED)[0][0] - before[0][0] == 2
+
+
+@pytest.mark.parametrize("number", [3, MANY_AND_MORE])
+async def test_a_locked_table_is_named_alone(many: Server, number: int) -> None:
+    """An open DROP SCHEMA makes one tenant unknown, of few and of many, and not the others."""
+    names = [f"tenant_{n}" for n in range(1, 4)] if number == 3 else ["tenant_*"]
+    database = reader(many, *names)
+    with many.connect("many") as owner, owner.transaction(force_rollback=True):
+        owner.execute("DROP SCHEMA tenant_2 CASCADE")
+        for _ in range(2):
+            recorded = await database.read()
+            locked = [("tenant_2", Reason.DATABASE_TIMEOUT)]
+            assert [one for one in unlike(recorded) if one[1]] == locked
+            assert sum(counts(recorded)) == number
+    assert counts(await database.read()) == [number]
+    await database.release()
+
+
+async def test_what_is_locked_is_not_waited_for_again(many: Server) -> None:
+    """Only the first look finds out by waiting."""
+    names = [f"tenant_{n}" for n in range(1, 4)]
+    database = reader(many, *names)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with many.connect("many") as owner, owner.transaction(force_rollback=True):
+        owner.execute("LOCK TABLE tenant_1.django_migrations, tenant_3.django_migrations")
+        await database.read()
+        for _ in range(5):
+            recorded = await database.read()
+            assert many.execute(waiting) == [(0,)]
+            assert dict(unlike(recorded))["tenant_3"] is Reason.DATABASE_TIMEOUT
+    await database.release()
+
+
+async def test_a_locked_index_is_a_locked_table(many: Server) -> None:
+    """REINDEX keeps the table itself open; what needs the index waits as well."""
+    database = reader(many, "tenant_1", "tenant_2")
+    with many.connect("many") as owner, owner.transaction(force_rollback=True):
+        owner.execute("REINDEX INDEX tenant_1.django_migrations_pkey")
+        recorded = await database.read()
+        assert ("tenant_1", Reason.DATABASE_TIMEOUT) in unlike(recorded)
+        assert ("tenant_2", None) in unlike(recorded)
+    await database.release()
+
+
+async def test_without_counters_every_look_reads_all(many: Server) -> None:
+    """track_counts may be off: then nothing tells which tables have changed."""
+    assert MANY_AND_MORE > EXACT
+    many.execute("ALTER DATABASE many SET track_counts = off")
+    database = reader(many)
+    await database.read()
+    with many.connect("many") as writer:
+        writer.execute(ADD.format(700))  # type: ignore[arg-type]
+        assert unlike(await database.read()) == [("tenant_700", None)]
+        writer.execute(DELETE.format(700))  # type: ignore[arg-type]
+    many.execute("ALTER DATABASE many RESET track_counts")
+    await database.release()
