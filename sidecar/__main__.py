@@ -1,6 +1,6 @@
 """`python -m sidecar` is the same as the command `sidecar`."""
 
-from sidecar.cli import main
+from sidecar.cli import script
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    script()

@@ -5,10 +5,8 @@ A name that does not exist is an error, with the nearest that does.
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +59,8 @@ def _environment(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 
 def _file(path: Path) -> dict[str, tuple[str, str]]:
+    import tomllib  # noqa: PLC0415 - only where there is a file
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -119,6 +119,8 @@ def _text(value: object) -> str:
 
 
 def _nearest(name: str, prefix: str, case: Callable[[str], str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
     close = get_close_matches(name, FIELDS, 1)
     return f"; did you mean {prefix}{case(close[0])}?" if close else ""
 

@@ -17,7 +17,6 @@ import msgspec
 from sidecar.commands import inputs, table
 from sidecar.commands.codes import code_of
 from sidecar.core import document
-from sidecar.core.explain import explain
 from sidecar.core.graph import Outcome, Verdict
 from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded
@@ -25,7 +24,6 @@ from sidecar.core.snapshot import overall
 from sidecar.core.states import Reason
 from sidecar.core.targets import Needs, Watched, begin, failed, read
 from sidecar.databases import Database
-from sidecar.databases.dump import Dump
 from sidecar.errors import DatabaseError
 from sidecar.settings import Settings
 
@@ -56,19 +54,21 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     """Check once; return the exit code."""
     manifest = inputs.load_manifest(settings.manifest)
     databases: dict[str, Database] = (
-        {inputs.DEFAULT: Dump(options.applied)}
+        {inputs.DEFAULT: _dump(options.applied)}
         if options.applied
         else inputs.open_databases(settings, manifest)
     )
     judge = inputs.judge(settings, manifest)
     needs = inputs.needs(settings)
-    watched = asyncio.run(_look(databases, judge, needs))
+    watched = asyncio.run(_look(databases, judge, needs, again=not options.applied))
     targets = [target for one in watched for target in one.targets]
     look = overall(targets, 0.0)
     assert look is not None  # noqa: S101 - every target was looked at
     code = code_of(look, settings, strict=options.strict)
     rows = watched[0].rows
     if options.explain and rows:
+        from sidecar.core.explain import explain  # noqa: PLC0415 - seldom asked for
+
         keys = Recorded(rows[0][0]).keys()
         lines = explain(manifest, keys, Key(options.explain), settings.optional)
         sys.stdout.write("\n".join(lines) + "\n")
@@ -81,18 +81,32 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     return code
 
 
-async def _look(databases: Mapping[str, Database], judge: Judge, needs: Needs) -> list[Watched]:
-    """Look at every database at once."""
-    looks = (_look_at(name, found, judge, needs) for name, found in databases.items())
+def _dump(file: str) -> Database:
+    from sidecar.databases.dump import Dump  # noqa: PLC0415 - seldom asked for
+
+    return Dump(file)
+
+
+async def _look(
+    databases: Mapping[str, Database], judge: Judge, needs: Needs, *, again: bool
+) -> list[Watched]:
+    """Look at every database at once; twice, where that may tell more."""
+    looks = (_look_at(name, found, judge, needs, again) for name, found in databases.items())
     return await asyncio.gather(*looks)
 
 
-async def _look_at(name: str, database: Database, judge: Judge, needs: Needs) -> Watched:
+async def _look_at(
+    name: str,
+    database: Database,
+    judge: Judge,
+    needs: Needs,
+    again: bool,  # noqa: FBT001
+) -> Watched:
     watched = begin(name, needs)
     try:
         watched = read(watched, await database.read(), judge, opened=False)
         outcomes = {verdict.outcome for verdict in watched.verdicts.values()}
-        if Outcome.INCONSISTENT in outcomes and not isinstance(database, Dump):
+        if Outcome.INCONSISTENT in outcomes and again:
             await asyncio.sleep(SECOND_LOOK)
             watched = read(watched, await database.read(), judge, opened=False)
     except DatabaseError as error:

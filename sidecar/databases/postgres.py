@@ -1,7 +1,7 @@
 """Read `django_migrations` from PostgreSQL: one short read-only transaction a look."""
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
@@ -10,9 +10,11 @@ from sidecar.core.recorded import Recorded, Run
 from sidecar.databases import Address
 from sidecar.databases.postgres_connect import TABLE, Session, quote
 from sidecar.databases.postgres_runs import ANYWHERE, RUN, run_of
-from sidecar.databases.postgres_schemas import PostgresSchemas
-from sidecar.databases.postgres_turn import PostgresTurn
 from sidecar.errors import DatabaseDenied
+
+if TYPE_CHECKING:
+    from sidecar.databases.postgres_schemas import PostgresSchemas
+    from sidecar.databases.postgres_turn import PostgresTurn
 
 APPLICATION_NAME: Final = "migration-sidecar"
 
@@ -54,12 +56,16 @@ WHY_ABSENT: Final = """
 def connect(address: Address) -> "Postgres | PostgresSchemas":
     """Return the database at this address; nothing is opened yet."""
     if address.schemas or address.schemas_query:
+        from sidecar.databases.postgres_schemas import PostgresSchemas  # noqa: PLC0415 - seldom
+
         return PostgresSchemas(address)
     return Postgres(address)
 
 
 def turn(address: Address) -> "PostgresTurn":
     """Return the turn at migrating the schema at this address; nothing is opened yet."""
+    from sidecar.databases.postgres_turn import PostgresTurn  # noqa: PLC0415 - one command's
+
     return PostgresTurn(address)
 
 

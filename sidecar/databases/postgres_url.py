@@ -1,6 +1,5 @@
 """A database URL as Django people write it, in the words of libpq that asyncpg understands."""
 
-from difflib import get_close_matches
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -65,6 +64,8 @@ def _parameters(text: str) -> dict[str, str]:
         elif name.lower() not in DJANGO:
             if any("password" in other for other, _ in given):
                 raise UsageError(f"the database URL has an unknown parameter; {ENCODE}")
+            from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
             close = get_close_matches(name, LIBPQ, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise UsageError(f"the database URL has an unknown parameter {name!r}{hint}")

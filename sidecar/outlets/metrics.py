@@ -1,82 +1,64 @@
-"""Prometheus metrics, collected from the latest snapshot when they are asked for.
+"""Metrics for Prometheus, taken in with each snapshot and written when they are asked for.
 
 What is measured, and what it means, stands in `core.measures`.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Final
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
 
 from sidecar.core.batch import Applied
-from sidecar.core.measures import FAILURES, MEASURES, PREFIX, Kind
+from sidecar.core.measures import FAILURES, MEASURES
 from sidecar.core.samples import samples
 from sidecar.core.snapshot import Snapshot, Target
 from sidecar.core.states import Phase
+from sidecar.outlets.exposition import END, Sample, chosen, written
 
-# A `_created` series beside each counter doubles them and tells nothing that is asked for.
-disable_created_metrics()  # type: ignore[no-untyped-call]
+DURATION, MIGRATIONS = "check_duration_seconds", "migration_duration_seconds"
 
-OURS: Final = {"build_info"}
-"""The one gauge that no snapshot holds."""
-
-
-Encoder = Callable[[CollectorRegistry], bytes]
-Written = dict[str, tuple[Metric, bytes]]
-"""What was written of each family, in their order."""
+Families = dict[str, list[Sample]]
 
 
-class _Family(CollectorRegistry):
-    """One family, as an encoder wants it."""
+class Durations:
+    """How often something took at most so many seconds: a histogram."""
 
-    def __init__(self, metric: Metric) -> None:
-        super().__init__(auto_describe=False)
-        self._metric = metric
+    def __init__(self, name: str) -> None:
+        """Take the measure's name, which has the buckets."""
+        self._bounds = MEASURES[name].buckets
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
 
-    def collect(self) -> Iterator[Metric]:
-        yield self._metric
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        at = next((n for n, most in enumerate(self._bounds) if seconds <= most), -1)
+        self._counts[at] += 1
+        self._sum += seconds
+
+    def samples(self, database: str) -> Iterator[Sample]:
+        """Yield the buckets, each with all before it, the count and the sum."""
+        bounds = (*map(str, map(float, self._bounds)), "+Inf")
+        for bound, count in zip(bounds, accumulate(self._counts), strict=True):
+            yield "_bucket", (database, bound), count
+        yield "_count", (database,), sum(self._counts)
+        yield "_sum", (database,), self._sum
 
 
-class Metrics(Collector):
-    """One registry of its own; `render` answers a scrape, `announce` takes in a snapshot."""
+class Metrics:
+    """`announce` takes in a snapshot, `render` answers a scrape."""
 
     def __init__(self, version: str) -> None:
-        """Register everything; nothing is known before the first snapshot."""
-        self.registry = CollectorRegistry(auto_describe=False)
+        """Begin to count; nothing is known before the first snapshot."""
+        self._version = version
         self._snapshot: Snapshot | None = None
-        self._rendered: dict[str, tuple[bytes, str]] = {}
-        self._written: dict[str, Written] = {}
+        self._rendered: dict[str, bytes] = {}
+        self._written: dict[str, dict[str, tuple[list[Sample], bytes]]] = {}
         self._looks: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._phase: Phase | None = None
-        build = MEASURES["build_info"]
-        Gauge(PREFIX + "build_info", build.meaning, build.labels, registry=self.registry).labels(
-            version
-        ).set(1)
-        self._duration = self._histogram("check_duration_seconds")
-        self._checks = self._counter("checks")
-        self._migrations = self._histogram("migration_duration_seconds")
-        self._transitions = self._counter("gate_transitions")
-        for phase in Phase:
-            self._transitions.labels(phase)
-        self.registry.register(self)
-
-    def _counter(self, name: str) -> Counter:
-        measure = MEASURES[name]
-        return Counter(PREFIX + name, measure.meaning, measure.labels, registry=self.registry)
-
-    def _histogram(self, name: str) -> Histogram:
-        measure = MEASURES[name]
-        return Histogram(
-            PREFIX + name,
-            measure.meaning,
-            measure.labels,
-            buckets=measure.buckets,
-            registry=self.registry,
-        )
+        self._durations: dict[str, Durations] = {}
+        self._migrations: dict[str, Durations] = {}
+        self._checks: Counter[tuple[str, str]] = Counter()
+        self._transitions: Counter[Phase] = Counter(dict.fromkeys(Phase, 0))
 
     def announce(self, snapshot: Snapshot) -> None:
         """Take in what is new; a scrape reads it from memory."""
@@ -86,61 +68,58 @@ class Metrics(Collector):
             self._take_in(target)
         if snapshot.gate.phase is not self._phase:
             self._phase = snapshot.gate.phase
-            self._transitions.labels(self._phase).inc()
+            self._transitions[self._phase] += 1
 
     def _take_in(self, target: Target) -> None:
         database = target.database
         if database not in self._looks:
+            self._durations[database] = Durations(DURATION)
+            self._migrations[database] = Durations(MIGRATIONS)
             # A series that begins with its first failure has no increase to show.
-            for result in ("ok", *FAILURES):
-                self._checks.labels(database, result)
+            self._checks.update(dict.fromkeys(((database, of) for of in ("ok", *FAILURES)), 0))
         if target.looks != self._looks.get(database, 0):
-            self._duration.labels(database).observe(target.took)
-            self._checks.labels(database, target.failure or "ok").inc()
+            self._durations[database].observe(target.took)
+            self._checks[database, target.failure or "ok"] += 1
         self._looks[database] = target.looks
-        durations = self._migrations.labels(database)
         for applied in unseen(target, self._seen.get(database, 0)):
             if applied.took is not None:
-                durations.observe(applied.took)
+                self._migrations[database].observe(applied.took)
         self._seen[database] = target.seen
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type for a scrape with this Accept header."""
-        encoder, content_type = choose_encoder(accept)
+        content_type = chosen(accept)
         if content_type not in self._rendered:
-            written = self._written.setdefault(content_type, {})
-            self._rendered[content_type] = self._write(encoder, written), content_type
-        return self._rendered[content_type]
+            self._rendered[content_type] = self._write(content_type)
+        return self._rendered[content_type], content_type
 
-    def _write(self, encoder: Encoder, written: Written) -> bytes:
-        """Return all families; those that are as they were need not be written anew.
+    def _write(self, content_type: str) -> bytes:
+        """Return all metrics; those that are as they were need not be written anew.
 
         Most are, from one look to the next, and writing is what a scrape costs.
         """
-        end = encoder(CollectorRegistry())
-        for metric in self.registry.collect():
-            before = written.get(metric.name)
-            if before is None or before[0] != metric:
-                written[metric.name] = metric, encoder(_Family(metric)).removesuffix(end)
-        return b"".join(text for _, text in written.values()) + end
+        families = self._families()
+        before = self._written.setdefault(content_type, {})
+        for name, measure in MEASURES.items():
+            found = families[name]
+            if name not in before or before[name][0] != found:
+                before[name] = found, written(name, measure, found, content_type)
+        return b"".join(text for _, text in before.values()) + END[content_type]
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield what the snapshot says (prometheus_client's Collector)."""
-        if self._snapshot is None:
-            return
-        families = {
-            name: GaugeMetricFamily(PREFIX + name, measure.meaning, labels=measure.labels)
-            for name, measure in MEASURES.items()
-            if measure.kind is Kind.GAUGE and name not in OURS
-        }
-        for name, labels, value in samples(self._snapshot):
-            families[name].add_metric(labels, value)
-        yield from families.values()
-        identity = self._snapshot.identity
-        info = InfoMetricFamily(PREFIX.rstrip("_"), MEASURES["info"].meaning)
-        facts = {"release": identity.release or "", "manifest": identity.manifest}
-        info.add_metric([], {**facts, "django": identity.django})
-        yield info
+    def _families(self) -> Families:
+        """Return what is known of each measure."""
+        families: Families = defaultdict(list)
+        families["build_info"] = [("", (self._version,), 1)]
+        families["gate_transitions"] = [("", (to,), n) for to, n in self._transitions.items()]
+        families["checks"] = [("", key, count) for key, count in self._checks.items()]
+        for name, found in ((DURATION, self._durations), (MIGRATIONS, self._migrations)):
+            families[name] = [one for key, each in found.items() for one in each.samples(key)]
+        if self._snapshot is not None:
+            for name, labels, value in samples(self._snapshot):
+                families[name].append(("", labels, value))
+            of = self._snapshot.identity
+            families["info"] = [("", (of.release or "", of.manifest, of.django), 1)]
+        return families
 
 
 def unseen(target: Target, known: int) -> tuple[Applied, ...]:

@@ -130,3 +130,16 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     )  # fmt: skip
     os.close(write)
     assert "Traceback" not in ended.stderr
+
+
+def test_output_that_is_lost_is_no_success(tmp_path: Path) -> None:
+    """A full disk under `sidecar check --json > FILE` must not look like an answer."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [installed(), "--help"],
+            check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED=""), stdout=full,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    told = "sidecar: the output could not be written: No space left on device\n"
+    assert ended.stderr == told

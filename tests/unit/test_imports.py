@@ -41,7 +41,7 @@ def imported(code: str, *flags: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "allowed"),
     [
-        ("serve", {"asyncio", "msgspec", "prometheus_client", "ssl"}),
+        ("serve", {"asyncio", "msgspec", "ssl"}),
         ("check", {"asyncio", "msgspec", "ssl"}),
         ("wait", {"asyncio", "msgspec", "ssl"}),
         ("migrate", {"asyncio", "msgspec", "ssl"}),
@@ -62,6 +62,7 @@ def test_the_driver_comes_with_the_url() -> None:
     )
     assert "asyncpg" in found
     assert not {"aiohttp", "tqdm"} & found
+    assert not {name for name in found if name.startswith("sidecar.databases.postgres_schemas")}
 
 
 REST = """

@@ -1,12 +1,15 @@
 """Measures from inside for how long a sidecar's event loop does not turn.
 
-A tick each millisecond; between two of them, the CPU time that the whole process used is
-what kept the loop from turning, whatever else the machine was doing. SIGUSR2 writes the
-longest so far, in seconds, to the file BENCH_STALL, and begins anew.
+A turn lasts from one question for new events to the next. Counted is the CPU time that the
+whole process uses in it, which is what keeps the loop from turning, whatever else the machine
+is doing; and by how much a question was answered late, as far as another of our threads was
+running. A tick each millisecond asks often enough to see that. SIGUSR2 writes the longest
+turn so far, in seconds, to the file BENCH_STALL, and begins anew.
 """
 
 import asyncio
 import os
+import selectors
 import signal
 import time
 from pathlib import Path
@@ -14,18 +17,28 @@ from pathlib import Path
 TICK = 0.001
 
 
-class _Ticker:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+class _Observer:
+    def __init__(self, loop: asyncio.SelectorEventLoop) -> None:
         self._loop = loop
         self._longest = 0.0
-        self._before = time.process_time()
+        self._late = 0.0
+        self._resumed = time.process_time()
+        self._select = loop._selector.select
+        loop._selector.select = self._observed
         loop.add_signal_handler(signal.SIGUSR2, self._write)
         self._tick()
 
+    def _observed(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        spent = time.process_time()
+        self._longest = max(self._longest, self._late + spent - self._resumed)
+        asked = time.monotonic()
+        events = self._select(timeout)
+        late = 0.0 if timeout is None else time.monotonic() - asked - max(0.0, timeout)
+        self._resumed = time.process_time()
+        self._late = min(max(0.0, late), self._resumed - spent)
+        return events
+
     def _tick(self) -> None:
-        now = time.process_time()
-        self._longest = max(self._longest, now - self._before)
-        self._before = now
         self._loop.call_later(TICK, self._tick)
 
     def _write(self) -> None:
@@ -39,8 +52,8 @@ class _Ticker:
 if "BENCH_STALL" in os.environ:
     _begin = asyncio.BaseEventLoop.run_forever
 
-    def _run_forever(loop: asyncio.BaseEventLoop) -> None:
-        loop.call_soon(_Ticker, loop)
+    def _run_forever(loop: asyncio.SelectorEventLoop) -> None:
+        loop.call_soon(_Observer, loop)
         _begin(loop)
 
-    asyncio.BaseEventLoop.run_forever = _run_forever  # type: ignore[method-assign]
+    asyncio.BaseEventLoop.run_forever = _run_forever  # type: ignore[method-assign, assignment]
