@@ -219,15 +219,19 @@ def _surprises(
     unknown = rows - manifest.known
     if not unknown:
         return (), (), ()
-    last = {app_of(key): at for at, key in enumerate(recorded) if key not in unknown}
-    # Where an app has no known row yet, a newer release's first migration of it comes
-    # after everything known; the rows of files long deleted come before.
-    overall = max(last.values(), default=-1)
     positions = {key: at for at, key in enumerate(recorded) if key in unknown}
-    newer = {key for key, at in positions.items() if at > last.get(app_of(key), overall)}
+    backwards = range(len(recorded) - 1, -1, -1)
+    overall = next((at for at in backwards if recorded[at] not in unknown), -1)
+    late: AbstractSet[Key] = unknown
+    if min(positions.values()) < overall:  # else all came last, as after a newer release
+        # Where an app has no known row yet, a newer release's first migration of it comes
+        # after everything known; the rows of files long deleted come before.
+        last = {app_of(key): at for at, key in enumerate(recorded) if key not in unknown}
+        late = {key for key, at in positions.items() if at > last.get(app_of(key), overall)}
     ours = {key for key in unknown if app_of(key) in manifest.apps}
+    newer, leftover = ours & late, ours - late
     return (
-        tuple(key for key in positions if key in ours & newer),
-        tuple(key for key in positions if key in ours - newer),
+        tuple(key for key in positions if key in newer),
+        tuple(key for key in positions if key in leftover),
         tuple(key for key in positions if key not in ours),
     )

@@ -41,7 +41,7 @@ def cpu(*processes: int) -> float:
     """Return the CPU seconds that the living threads of these processes have used."""
     spent = 0
     for process in processes:
-        for task in Path(f"/proc/{process}/task").glob("[0-9]*"):
+        for task in _tasks(process):
             try:
                 spent += int((task / "schedstat").read_text().split()[0])
             except OSError:  # the thread has ended meanwhile
@@ -49,11 +49,18 @@ def cpu(*processes: int) -> float:
     return spent / 1e9
 
 
+def _tasks(process: int) -> list[Path]:
+    try:
+        return [*Path(f"/proc/{process}/task").glob("[0-9]*")]
+    except OSError:  # the process has ended meanwhile
+        return []
+
+
 def family(parent: int) -> list[int]:
     """Return a process and all its descendants."""
     found = [parent]
     for process in found:
-        for task in Path(f"/proc/{process}/task").glob("[0-9]*"):
+        for task in _tasks(process):
             try:
                 found += map(int, (task / "children").read_text().split())
             except OSError:

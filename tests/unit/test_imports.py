@@ -5,11 +5,13 @@ Import sets and counts of allocations are the same on every machine, however bus
 
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import pytest
 
 from sidecar.core.graph import Outcome, compare
+from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded
 from support.manifests import chain, manifest
 from support.project import environment
@@ -117,3 +119,19 @@ def test_a_comparison_needs_little_memory() -> None:
         tracemalloc.stop()
     assert verdict.outcome is Outcome.CURRENT
     assert peak < 1_500_000, f"{peak} bytes at once"
+
+
+def test_rows_that_nobody_knows_cost_no_more_than_linear() -> None:
+    """A database of another project, or of a much newer release, must not stop the loop."""
+    expected = manifest(*chain("shop", "0001"))
+
+    def cost(count: int) -> float:
+        keys = [Key(f"{app}.{n:05}") for n in range(count // 2) for app in ("shop", "other")]
+        spent = []
+        for _ in range(3):
+            began = time.process_time()
+            compare(expected, keys)
+            spent.append(time.process_time() - began)
+        return min(spent)
+
+    assert cost(16_000) < 40 * cost(1_000)  # 16 times, if linear; 256, if quadratic
