@@ -110,6 +110,7 @@ def _descriptors(process: Path) -> int:
 class Sample:
     """What one probe was told; code None is a probe that was not answered in time."""
 
+    asked: float
     at: float
     code: int | None
     body: str
@@ -173,15 +174,16 @@ class Probes:
         return self.told[seen - 1].at - since
 
     def readiness(self, start: float = 0) -> str:
-        """Return what /readyz said since then, such as 200→503→200."""
-        said = ["none" if s.code is None else str(s.code) for s in self.ready if start <= s.at]
+        """Return what /readyz said to who asked since then, such as 200→503→200."""
+        said = ["none" if s.code is None else str(s.code) for s in self.ready if start <= s.asked]
         return "→".join(code for at, code in enumerate(said) if said[at - 1 : at] != [code])
 
     def _ask(self, path: str, samples: list[Sample], pause: float) -> None:
+        code: int | None
         while not self._over.wait(pause):
+            asked = time.monotonic()
             try:
                 code, body = self._sidecar.get(path)
             except (OSError, IndexError, ValueError):
-                samples.append(Sample(time.monotonic(), None, ""))
-            else:
-                samples.append(Sample(time.monotonic(), code, body))
+                code, body = None, ""
+            samples.append(Sample(asked, time.monotonic(), code, body))

@@ -77,7 +77,7 @@ def _strike_and_heal(fault: Fault, on: Stage, probes: Probes) -> Outcome:
     if on.state is State.HOLDING:
         _hold(on, probes)
     until(lambda: bool(probes.ready and probes.live and probes.told), "it is asked")
-    metrics, last = _metrics(on), probes.ready[-1].at
+    metrics, last = _metrics(on), probes.ready[-1].asked
     with ExitStack() as acting:
         struck = time.monotonic()
         acting.enter_context(fault.act(on))
