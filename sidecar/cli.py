@@ -43,13 +43,12 @@ def script() -> None:
     """
     code = main()
     try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None and not stream.closed:
-                stream.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or 1
     except OSError as error:
-        # Such as a full disk: what was to be read is lost, so no code may say that all is well.
-        os.write(2, f"sidecar: the output could not be written: {error.strerror}\n".encode())
-        code = 1
+        code = _lost(error)
     os._exit(code)
 
 
@@ -59,14 +58,16 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(name, rest)
     except SidecarError as error:
-        print(f"sidecar: {error}", file=sys.stderr)
+        _tell(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        sys.stderr.close()
-        return 1
+        return 1  # Whoever read our output has gone; there is nobody left to tell.
+    except OSError as error:
+        from errno import ENOSPC
+
+        return _unexpected(error) if error.filename or error.errno != ENOSPC else _lost(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line, no traceback
         return _unexpected(error)
 
@@ -80,8 +81,21 @@ def _unexpected(error: Exception) -> int:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     text = " ".join(str(error).split())
-    print(f"sidecar: unexpected {type(error).__name__}: {text}; please report it", file=sys.stderr)
+    _tell(f"unexpected {type(error).__name__}: {text}; please report it")
     return 1
+
+
+def _lost(error: OSError) -> int:
+    """Tell that nobody will read what was said, so that no code says that all is well."""
+    _tell(f"the output could not be written: {error.strerror}")
+    return 1
+
+
+def _tell(line: str) -> None:
+    try:
+        print(f"sidecar: {line}", file=sys.stderr, flush=True)
+    except OSError:
+        return  # The exit code still tells.
 
 
 def _run(name: str, rest: list[str]) -> int:

@@ -119,27 +119,38 @@ def test_the_tests_run_against_the_installed_wheel() -> None:
     assert "site-packages" in sidecar.__file__
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, unbuffered: str) -> None:
     """`sidecar --help | head -1` ends quietly."""
     read, write = os.pipe()
     os.close(read)
     ended = subprocess.run(
         [installed(), "--help"],
-        check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED="1"), stdout=write,
+        check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered), stdout=write,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     os.close(write)
-    assert "Traceback" not in ended.stderr
+    assert (ended.returncode, ended.stderr) == (1, "")
 
 
-def test_output_that_is_lost_is_no_success(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_is_lost_is_no_success(tmp_path: Path, unbuffered: str) -> None:
     """A full disk under `sidecar check --json > FILE` must not look like an answer."""
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [installed(), "--help"],
-            check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED=""), stdout=full,
+            check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered), stdout=full,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-    assert ended.returncode == 1
     told = "sidecar: the output could not be written: No space left on device\n"
-    assert ended.stderr == told
+    assert (ended.returncode, ended.stderr) == (1, told)
+
+
+@pytest.mark.parametrize("streams", ["2>/dev/full", "2>&-", "2>&1 | true", ">&- 2>&-"])
+def test_the_exit_code_tells_where_words_cannot(tmp_path: Path, streams: str) -> None:
+    """A usage error is 64 also when nobody can read why."""
+    line = f"set -o pipefail; {installed()} nosuch {streams}"
+    ended = subprocess.run(
+        ["bash", "-c", line], check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED="")
+    )
+    assert ended.returncode == 64
