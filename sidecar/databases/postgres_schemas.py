@@ -64,6 +64,7 @@ class PostgresSchemas:
         self._touched = 0
         self._known: dict[str, Known] = {}
         self._texts: dict[bytes, str] = {}
+        self._named: list[str] = []
         self._signature: bytes | None = None
         self._full_at = float("-inf")
         self._recorded: Recorded | None = None
@@ -84,15 +85,23 @@ class PostgresSchemas:
         self._touched = 0
 
     async def _look(self, connection: asyncpg.Connection) -> Recorded:
-        before = dict(self._known)
+        before = self._known, self._signature, self._full_at
+        self._known = dict(self._known)
         try:
-            return await self._looked(connection, before)
+            if await self._looked(connection):
+                # What went away while it was read may be a dropped schema, or a dropped table.
+                await self._looked(connection)
+            run = await self._run(connection)
         except BaseException:
             # Counters whose rows were not read must not count as seen.
-            self._known = before
+            self._known, self._signature, self._full_at = before
             raise
+        if self._known != before[0] or self._recorded is None:
+            self._recorded = self._grouped()
+        return msgspec.structs.replace(self._recorded, run=run)
 
-    async def _looked(self, connection: asyncpg.Connection, before: dict[str, Known]) -> Recorded:
+    async def _looked(self, connection: asyncpg.Connection) -> bool:
+        """Take in what is there; tell whether some of it went away meanwhile."""
         now = asyncio.get_running_loop().time()
         await connection.execute(begin(self._address))
         chosen = await self._chosen(connection)
@@ -106,14 +115,12 @@ class PostgresSchemas:
         if changed:
             odd = await self._list(connection, chosen, odd, full=full)
         await connection.execute("COMMIT")
-        await self._read(connection, odd)
+        gone = await self._read(connection, odd)
         if full:
             self._full_at = now
-        self._signature = row["signature"]
-        run = await self._run(connection)
-        if self._known != before or self._recorded is None:
-            self._recorded = self._grouped(chosen)
-        return msgspec.structs.replace(self._recorded, run=run)
+        self._signature = None if gone else row["signature"]
+        self._named = chosen[1]
+        return gone
 
     async def _chosen(self, connection: asyncpg.Connection) -> Chosen:
         """Return which schemas the settings choose."""
@@ -160,17 +167,16 @@ class PostgresSchemas:
         ((most, _),) = Counter(readable.values()).most_common(1)
         return [name for name, digest in readable.items() if digest != most][:EXACT]
 
-    async def _read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
-        """Take in the rows of these schemas; one that is gone by now is forgotten."""
+    async def _read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> bool:
+        """Take in the rows of these schemas; tell whether some went away meanwhile."""
         waiting = Reason.DATABASE_TIMEOUT in {self._known[name].found.failure for name in schemas}
         locked = await locked_in(connection) if waiting else ()
         reading = Reading(self._address, self._texts, locked)
         await reading.read(connection, schemas)
         self._touched += len(schemas)
         for name in schemas:
-            known = self._known.pop(name)
-            if (found := reading.found.get(name)) is not None:
-                self._known[name] = Known(known.counters, found)
+            self._known[name] = Known(self._known[name].counters, reading.found[name])
+        return bool(reading.gone)
 
     async def _run(self, connection: asyncpg.Connection) -> Run | None:
         """Look for a run of migrate, after the rows were read: they are older than it then."""
@@ -182,7 +188,7 @@ class PostgresSchemas:
         await connection.execute("COMMIT")
         return run
 
-    def _grouped(self, chosen: Chosen) -> Recorded:
+    def _grouped(self) -> Recorded:
         groups: dict[tuple[bytes, Reason | None], list[str]] = {}
         for name in sorted(self._known):
             found = self._known[name].found
@@ -190,7 +196,7 @@ class PostgresSchemas:
         digests = {digest for digest, _ in groups}
         self._texts = {key: text for key, text in self._texts.items() if key in digests}
         if not groups:
-            named = ", ".join([*chosen[1], *self._address.schemas])
+            named = ", ".join([*self._named, *self._address.schemas])
             return Recorded("", note=f"no schema of {named or 'the query'} is there")
         first, *others = (self._group(*key, tuple(names)) for key, names in groups.items())
         return msgspec.structs.replace(first, others=tuple(others))

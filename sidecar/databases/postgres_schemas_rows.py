@@ -6,6 +6,7 @@ forbidden takes no other along.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -16,8 +17,8 @@ import msgspec
 from sidecar.core.states import Reason
 from sidecar.databases import Address
 from sidecar.databases.postgres_connect import TABLE, Session
-from sidecar.databases.postgres_schemas_sql import LOCKED, groups_of, rows_of
-from sidecar.errors import DatabaseError
+from sidecar.databases.postgres_schemas_sql import LOCKED, SERVER, groups_of, rows_of
+from sidecar.errors import DatabaseError, UsageError
 
 APPLICATION_NAME: Final = "migration-sidecar"
 
@@ -27,12 +28,13 @@ CHUNK: Final = 100
 MANY: Final = 1000
 """Of more schemas a second connection reads half."""
 
-UNREADABLE: Final = (
-    asyncpg.UndefinedTableError,
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.InsufficientPrivilegeError,
-    asyncpg.LockNotAvailableError,
-)
+LOCK_TIMEOUT: Final = 0.5
+"""Seconds; well below deadlock_timeout (1 s), or whoever drops tenants while we hold their
+neighbours could be the one that the server ends."""
+
+GONE: Final = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
+LOCKED_OUT: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+UNREADABLE: Final = (*GONE, *LOCKED_OUT, asyncpg.InsufficientPrivilegeError)
 
 # By the index on id no row needs sorting, and PostgreSQL 18 reads without asking another
 # process for each page. A hundred plans in one look dear enough to be compiled, or to be
@@ -54,7 +56,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Reading:
-    """One reading; `found` has each schema that was asked for, but those that are gone."""
+    """One reading; `found` has each schema that was asked for, `gone` those that went away."""
 
     def __init__(self, address: Address, texts: dict[bytes, str], locked: Collection[str]) -> None:
         """Take where to read, the rows known by digest, and which tables are locked."""
@@ -62,7 +64,9 @@ class Reading:
         self._texts = texts
         self._locked = set(locked)
         self._todo: deque[Sequence[str]] = deque()
+        self._lent = 0
         self.found: dict[str, Found] = {}
+        self.gone: set[str] = set()
 
     async def read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
         """Read these schemas; raises what asyncpg raises, once nothing is under way any more."""
@@ -70,34 +74,40 @@ class Reading:
         if len(schemas) <= MANY:
             await self._work(connection)
             return
-        aside = asyncio.create_task(self._aside())
+        aside = asyncio.create_task(self._aside(await connection.fetchval(SERVER)))
         try:
             await self._work(connection)
-            await aside
+            if not self._lent:
+                aside.cancel()
+            await asyncio.wait([aside])
             await self._work(connection)
         finally:
             aside.cancel()
             await asyncio.wait([aside])
 
-    async def _aside(self) -> None:
+    async def _aside(self, server: str) -> None:
         """Take some of the work; what fails here, such as for want of a slot, is done there."""
         session = Session(self._address, APPLICATION_NAME)
         try:
             async with session.speaking() as connection:
-                await self._work(connection)
-        except DatabaseError:
+                if await connection.fetchval(SERVER) == server:
+                    await self._work(connection, lent=1)
+        except (DatabaseError, UsageError):
             return
         finally:
             await session.release()
 
-    async def _work(self, connection: asyncpg.Connection) -> None:
+    async def _work(self, connection: asyncpg.Connection, *, lent: int = 0) -> None:
         while self._todo:
             chunk = self._todo.popleft()
+            self._lent += lent
             try:
                 await self._chunk(connection, chunk)
             except BaseException:
                 self._todo.append(chunk)
                 raise
+            finally:
+                self._lent -= lent
 
     async def _chunk(self, connection: asyncpg.Connection, chunk: Sequence[str]) -> None:
         locked = self._locked.intersection(chunk)
@@ -112,14 +122,14 @@ class Reading:
             if len(schemas) == 1:
                 self._failed(schemas[0], error)
                 return
-            if isinstance(error, asyncpg.LockNotAvailableError):
+            if isinstance(error, LOCKED_OUT):
                 self._locked |= await locked_in(connection)
             parts = [schemas] if self._locked.intersection(schemas) else [[s] for s in schemas]
             for part in parts:
                 await self._chunk(connection, part)
 
     async def _together(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
-        await connection.execute(f"{begin(self._address)};{READING}")
+        await connection.execute(f"{begin(self._address, LOCK_TIMEOUT)};{READING}")
         for group in await connection.fetch(groups_of(schemas)):
             names = [schemas[number] for number in group["numbers"]]
             if group["digest"] not in self._texts:
@@ -129,10 +139,13 @@ class Reading:
         await connection.execute("COMMIT")
 
     def _failed(self, schema: str, error: asyncpg.PostgresError) -> None:
-        if isinstance(error, asyncpg.InsufficientPrivilegeError):
-            self.found[schema] = Found(failure=Reason.DATABASE_DENIED)
-        elif isinstance(error, asyncpg.LockNotAvailableError):
-            self.found[schema] = Found(failure=Reason.DATABASE_TIMEOUT)
+        if isinstance(error, GONE):
+            self.gone.add(schema)
+            self.found[schema] = Found()
+        else:
+            locked = isinstance(error, LOCKED_OUT)
+            why = Reason.DATABASE_TIMEOUT if locked else Reason.DATABASE_DENIED
+            self.found[schema] = Found(failure=why)
 
 
 async def locked_in(connection: asyncpg.Connection) -> set[str]:
@@ -140,11 +153,11 @@ async def locked_in(connection: asyncpg.Connection) -> set[str]:
     return {row["schema"] for row in await connection.fetch(LOCKED, TABLE)}
 
 
-def begin(address: Address) -> str:
+def begin(address: Address, lock_timeout: float = math.inf) -> str:
     """Return what begins a transaction that neither writes nor waits for long."""
-    milliseconds = int(address.read_timeout * 1000)
+    patience = min(address.read_timeout / 2, lock_timeout)
     return (
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-        f"SET LOCAL statement_timeout = {milliseconds};"
-        f"SET LOCAL lock_timeout = {milliseconds // 2}"
+        f"SET LOCAL statement_timeout = {int(address.read_timeout * 1000)};"
+        f"SET LOCAL lock_timeout = {int(patience * 1000)}"
     )

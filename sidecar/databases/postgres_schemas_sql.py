@@ -57,6 +57,9 @@ LOCKED: Final = """
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
+# A second connection may come to another host, or through a balancer to another server.
+SERVER: Final = "SELECT concat(pg_postmaster_start_time(), ' ', pg_is_in_recovery())"
+
 PLACE: Final = """
     SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)),
                     to_regnamespace(quote_ident(current_schema()))::oid)

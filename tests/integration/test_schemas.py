@@ -1,7 +1,9 @@
 """A database with more schemas than are read at every look, and than one connection reads."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import pytest
 
 from sidecar.core.recorded import Recorded
@@ -9,6 +11,7 @@ from sidecar.core.states import Reason
 from sidecar.databases import Address
 from sidecar.databases.postgres_schemas import EXACT, PostgresSchemas
 from sidecar.databases.postgres_schemas_rows import MANY
+from sidecar.errors import DatabaseError
 from support import schemas
 from support.postgres import PASSWORD, Server
 from support.process import until
@@ -16,6 +19,7 @@ from support.process import until
 MANY_AND_MORE = MANY + 50
 ADD = "INSERT INTO tenant_{}.django_migrations (app, name, applied) VALUES ('shop', 'z', now())"
 DELETE = "DELETE FROM tenant_{}.django_migrations WHERE name = 'z'"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 HELD = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migration-sidecar'"
 OPENED = "SELECT sessions FROM pg_stat_database WHERE datname = 'many'"
 
@@ -99,17 +103,80 @@ async def test_a_locked_table_is_named_alone(many: Server, number: int) -> None:
     await database.release()
 
 
+async def test_a_second_connection_to_another_server_reads_nothing(many: Server) -> None:
+    """The next host of the URL, or what a balancer chooses, may be a replica that lags."""
+    with Server() as other:
+        schemas.prepare(other, "many")
+        other.execute(f"CREATE ROLE alone LOGIN PASSWORD '{PASSWORD}'")
+        other.execute("GRANT pg_read_all_data TO alone")
+        both = f"127.0.0.1:{many.port},127.0.0.1:{other.port}"
+        url = many.url("many", "alone").replace(f"127.0.0.1:{many.port}", both)
+        database = PostgresSchemas(Address(url=url, schemas=("tenant_*",)))
+        assert counts(await database.read()) == [MANY_AND_MORE]
+        assert other.execute(OPENED)[0][0] > 0
+        await database.release()
+
+
+async def test_a_table_that_goes_away_while_we_wait_for_it_is_missed(many: Server) -> None:
+    """Its schema is still there, and with no rows it is behind; a look must not overlook it."""
+    database = reader(many, "tenant_5", "tenant_6")
+    with many.connect("many") as owner, owner.transaction():
+        owner.execute("CREATE TABLE tenant_5.kept AS TABLE tenant_5.django_migrations")
+        owner.execute("DROP TABLE tenant_5.django_migrations")
+        look = asyncio.create_task(database.read())
+        while not many.execute(WAITING)[0][0]:
+            await asyncio.sleep(0.01)
+    recorded = await look
+    many.execute("ALTER TABLE tenant_5.kept RENAME TO django_migrations", "many")
+    assert [(one.schemas, bool(one.text)) for one in recorded.each()] == [
+        (("tenant_5",), False),
+        (("tenant_6",), True),
+    ]
+    await database.release()
+
+
+async def test_who_drops_tenants_is_never_the_victim_of_our_look(many: Server) -> None:
+    """We hold some tables and wait for another, so we give up before anybody is ended."""
+    database = reader(many, *(f"tenant_{n}" for n in range(10, 15)))
+    with many.connect("many") as owner, owner.transaction(force_rollback=True):
+        owner.execute("DROP SCHEMA tenant_14 CASCADE")
+        look = asyncio.create_task(database.read())
+        while not many.execute(WAITING)[0][0]:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(owner.execute, "DROP SCHEMA tenant_10 CASCADE")
+    assert sum(counts(await look)) == 5
+    await database.release()
+
+
+async def test_a_look_that_fails_at_its_end_is_done_again(many: Server) -> None:
+    """What it had read must not count as seen."""
+    database = reader(many)
+    await database.read()
+    many.execute(ADD.format(600), "many")
+    whole = database._run
+
+    async def broken(connection: asyncpg.Connection) -> None:
+        await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    database._run = broken
+    with pytest.raises(DatabaseError):
+        await database.read()
+    database._run = whole
+    assert unlike(await database.read()) == [("tenant_600", None)]
+    many.execute(DELETE.format(600), "many")
+    await database.release()
+
+
 async def test_what_is_locked_is_not_waited_for_again(many: Server) -> None:
     """Only the first look finds out by waiting."""
     names = [f"tenant_{n}" for n in range(1, 4)]
     database = reader(many, *names)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with many.connect("many") as owner, owner.transaction(force_rollback=True):
         owner.execute("LOCK TABLE tenant_1.django_migrations, tenant_3.django_migrations")
         await database.read()
         for _ in range(5):
             recorded = await database.read()
-            assert many.execute(waiting) == [(0,)]
+            assert many.execute(WAITING) == [(0,)]
             assert dict(unlike(recorded))["tenant_3"] is Reason.DATABASE_TIMEOUT
     await database.release()
 
