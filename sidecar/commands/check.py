@@ -65,11 +65,11 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     look = overall(targets, 0.0)
     assert look is not None  # noqa: S101 - every target was looked at
     code = code_of(look, settings, strict=options.strict)
-    rows = watched[0].rows
-    if options.explain and rows:
+    texts = [*watched[0].verdicts]
+    if options.explain and texts:
         from sidecar.core.explain import explain  # noqa: PLC0415 - seldom asked for
 
-        keys = Recorded(rows[0][0]).keys()
+        keys = Recorded(texts[0]).keys()
         lines = explain(manifest, keys, Key(options.explain), settings.optional)
         sys.stdout.write("\n".join(lines) + "\n")
     elif options.json:

@@ -53,10 +53,12 @@ class Schema:
         look = overall(found, 0.0)
         assert look is not None  # noqa: S101 - every target was looked at
         unread = [target for target in found if target.failure is not None]
-        if any(target.required for target in unread) or len(unread) == len(found):
+        needed = [target for target in unread if target.required]
+        if needed or len(unread) == len(found):
             # What could not be read may be behind: no run can end well.
-            denied = unread[0].failure is Reason.DATABASE_DENIED
-            raise (DatabaseDenied if denied else DatabaseTimeout)(unread[0].message or "")
+            denied = [t for t in needed or unread if t.failure is Reason.DATABASE_DENIED]
+            told = (denied or needed or unread)[0].message or ""
+            raise (DatabaseDenied if denied else DatabaseTimeout)(told)
         verdicts = [target.verdict for target in found if target.verdict is not None]
         worst = [verdict for verdict in verdicts if verdict.outcome not in SATISFIED]
         return Sight(

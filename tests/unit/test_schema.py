@@ -1,0 +1,59 @@
+"""What a run of migrate makes of schemas that could not be read."""
+
+import pytest
+
+from sidecar.commands.schema import Schema
+from sidecar.core.graph import compare
+from sidecar.core.recorded import Recorded
+from sidecar.core.states import Reason
+from sidecar.core.targets import Needs
+from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout
+from support.manifests import chain, manifest
+
+EXPECTED = manifest(*chain("shop", "0001"))
+DENIED = Recorded("", schemas=("a",), failure=Reason.DATABASE_DENIED, message="denied a")
+LOCKED = Recorded("", schemas=("b",), failure=Reason.DATABASE_TIMEOUT, message="locked b")
+READ = Recorded("shop.0001", schemas=("c",))
+
+
+class Rows:
+    """Schemas as they were recorded."""
+
+    def __init__(self, first: Recorded, *others: Recorded) -> None:
+        """Take what each has."""
+        self._all = Recorded(
+            first.text, schemas=first.schemas, failure=first.failure, message=first.message,
+            others=others,
+        )  # fmt: skip
+
+    async def read(self) -> Recorded:
+        """Return them."""
+        return self._all
+
+    async def release(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "optional", "error"),
+    [
+        (Rows(DENIED, LOCKED, READ), (), DatabaseDenied("denied a")),
+        (Rows(LOCKED, READ, DENIED), (), DatabaseDenied("denied a")),
+        (Rows(LOCKED, READ), (), DatabaseTimeout("locked b")),
+        (Rows(DENIED, LOCKED, READ), ("default:a",), DatabaseTimeout("locked b")),
+        (Rows(DENIED, LOCKED), ("default:a", "default:b"), DatabaseDenied("denied a")),
+    ],
+)
+async def test_waiting_mends_a_lock_and_no_missing_grant(
+    rows: Rows, optional: tuple[str, ...], error: DatabaseError
+) -> None:
+    """A lock is waited for, unless something that is needed may not be read at all."""
+    schema = Schema(rows, lambda keys: compare(EXPECTED, keys), Needs(optional))
+    with pytest.raises(type(error), match=str(error)):
+        await schema.look()
+
+
+async def test_what_is_optional_need_not_be_read() -> None:
+    """As long as something could be."""
+    schema = Schema(Rows(DENIED, READ), lambda keys: compare(EXPECTED, keys), Needs(("default:a",)))
+    assert (await schema.look()).satisfied
