@@ -163,22 +163,22 @@ class Watcher:
             progressed = before.rows is not None and after.rows != before.rows
             turned = (after.run is None) is not (before.run is None)
         now = self._clock.monotonic()
-        self._watched[name] = self._timed(after, before.targets[0], now - began, progressed)
+        self._watched[name] = self._timed(after, before, now - began, progressed)
         look = overall(self._targets(), now, name)
         if look is not None:
             self._step(look)
         self._announce()
         return progressed or turned
 
-    def _timed(self, watched: Watched, last: Target, took: float, progressed: bool) -> Watched:  # noqa: FBT001
+    def _timed(self, watched: Watched, before: Watched, took: float, progressed: bool) -> Watched:  # noqa: FBT001
         """Return a database with the times of a look; all its targets are looked at together."""
-        wall = self._clock.wall()
+        wall, last = self._clock.wall(), before.targets[0]
         timed = (
             msgspec.structs.replace(
                 target,
                 looks=last.looks + 1,
                 looked_at=wall,
-                succeeded_at=wall if target.failure is None else last.succeeded_at,
+                succeeded_at=wall if target.failure is None else before.succeeded_at(target),
                 progress_at=wall if progressed else last.progress_at,
                 took=took,
             )

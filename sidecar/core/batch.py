@@ -82,11 +82,11 @@ def advance(
 
 def _new(timeline: Timeline, recent: Sequence[tuple[Key, float]]) -> list[tuple[Key, float]]:
     """Return the rows that came after the last one that is known."""
-    known = {applied.key: applied.at for applied in timeline.applied}
+    known = {(applied.key, applied.at) for applied in timeline.applied}
     rows: list[tuple[Key, float]] = []
-    for key, at in reversed(recent):
-        if known.get(key) == at:
+    for row in reversed(recent):
+        if row in known:
             break
-        rows.append((key, at))
+        rows.append(row)
     rows.reverse()
     return rows

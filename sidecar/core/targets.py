@@ -47,6 +47,12 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     timeline: batch.Timeline | None = None
     run: Run | None = None
 
+    def succeeded_at(self, target: Target) -> float | None:
+        """Return when a target was last read, which may have been with others then."""
+        names = set(target.schemas)
+        same = (old for old in self.targets if not names.isdisjoint(old.schemas))
+        return next(same, self.targets[0]).succeeded_at
+
 
 def begin(database: str, needs: Needs = Needs()) -> Watched:  # noqa: B008 - frozen
     """Return a database that nobody has looked at."""

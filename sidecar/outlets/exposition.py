@@ -6,6 +6,7 @@ prometheus_client, which every pod would pay for: with it come an HTTP server an
 with prometheus_client and with promtool what is written here.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,6 +14,8 @@ from sidecar.core.measures import PREFIX, Kind, Measure
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+REFUSED: Final = re.compile(r";\s*q=0(\.0*)?\s*(;|$)")
 
 END: Final = {TEXT: b"", OPEN_METRICS: b"# EOF\n"}
 
@@ -25,7 +28,8 @@ Sample = tuple[str, tuple[str, ...], float]
 
 def chosen(accept: str) -> str:
     """Return the content type for a scrape with this Accept header."""
-    media = (part.partition(";")[0].strip() for part in accept.split(","))
+    parts = (part for part in accept.split(",") if not REFUSED.search(part))
+    media = (part.partition(";")[0].strip() for part in parts)
     return OPEN_METRICS if "application/openmetrics-text" in media else TEXT
 
 

@@ -4,7 +4,7 @@ What is measured, and what it means, stands in `core.measures`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from sidecar.core.batch import Applied
@@ -64,14 +64,14 @@ class Metrics:
         """Take in what is new; a scrape reads it from memory."""
         self._snapshot = snapshot
         self._rendered.clear()
-        for target in snapshot.targets:
-            self._take_in(target)
+        for database, targets in by_database(snapshot.targets).items():
+            self._take_in(database, targets)
         if snapshot.gate.phase is not self._phase:
             self._phase = snapshot.gate.phase
             self._transitions[self._phase] += 1
 
-    def _take_in(self, target: Target) -> None:
-        database = target.database
+    def _take_in(self, database: str, targets: Sequence[Target]) -> None:
+        target = targets[0]  # All of a database are looked at together.
         if database not in self._looks:
             self._durations[database] = Durations(DURATION)
             self._migrations[database] = Durations(MIGRATIONS)
@@ -79,7 +79,8 @@ class Metrics:
             self._checks.update(dict.fromkeys(((database, of) for of in ("ok", *FAILURES)), 0))
         if target.looks != self._looks.get(database, 0):
             self._durations[database].observe(target.took)
-            self._checks[database, target.failure or "ok"] += 1
+            failure = next((each.failure for each in targets if each.failure), None)
+            self._checks[database, failure or "ok"] += 1
         self._looks[database] = target.looks
         for applied in unseen(target, self._seen.get(database, 0)):
             if applied.took is not None:
@@ -120,6 +121,14 @@ class Metrics:
             of = self._snapshot.identity
             families["info"] = [("", (of.release or "", of.manifest, of.django), 1)]
         return families
+
+
+def by_database(targets: Sequence[Target]) -> dict[str, list[Target]]:
+    """Return the targets of each database."""
+    found: dict[str, list[Target]] = defaultdict(list)
+    for target in targets:
+        found[target.database].append(target)
+    return found
 
 
 def unseen(target: Target, known: int) -> tuple[Applied, ...]:

@@ -83,3 +83,10 @@ def test_the_timeline_is_bounded() -> None:
         timeline = advance(timeline, rows(float(at), start=at), complete=False)
     assert len(timeline.applied) == LONGEST_TIMELINE
     assert timeline.seen == LONGEST_TIMELINE + 100
+
+
+def test_a_row_that_is_taken_back_and_recorded_again_is_known_by_both_its_times() -> None:
+    """Deleting the newer of two rows of one migration brings back nothing new."""
+    again = [(Key("shop.0001"), 1.0), (Key("shop.0002"), 2.0), (Key("shop.0002"), 2.5)]
+    timeline = begin(again)
+    assert advance(timeline, again[:2], complete=True) == timeline

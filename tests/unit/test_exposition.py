@@ -78,6 +78,7 @@ def test_openmetrics_is_for_whoever_asks_for_it() -> None:
     prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
     assert chosen(prometheus) == OPEN_METRICS
     assert chosen("text/html, application/openmetrics-text") == OPEN_METRICS
+    assert chosen("application/openmetrics-text; q=0.0, text/plain") == TEXT
     assert {chosen(""), chosen("*/*"), chosen("text/plain;version=0.0.4")} == {TEXT}
 
 

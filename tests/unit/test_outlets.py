@@ -139,6 +139,19 @@ def test_metrics_count_looks_and_transitions() -> None:
     assert "_created" not in text
 
 
+def test_a_look_that_could_not_read_every_schema_is_no_ok() -> None:
+    """Whichever schema it was, however the names sort."""
+    metrics, read = Metrics("0.1.0"), snapshot(GOOD)
+    (target,) = read.targets
+    locked = replace(target, failure=Reason.DATABASE_TIMEOUT)
+    for looks, targets in ((1, (target, locked)), (2, (locked, target))):
+        looked = tuple(replace(each, looks=looks) for each in targets)
+        metrics.announce(replace(read, targets=looked))
+    text = metrics.render("")[0].decode()
+    assert 'checks_total{database="default",result="database_timeout"} 2.0' in text
+    assert 'checks_total{database="default",result="ok"} 0.0' in text
+
+
 def test_metrics_count_each_migration_that_was_seen_once() -> None:
     """What was there before does not count, what is new counts once, also without a duration."""
     metrics = Metrics("0.1.0")

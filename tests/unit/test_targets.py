@@ -124,6 +124,18 @@ def test_a_schema_that_may_not_be_read_is_unknown() -> None:
     assert told(look(opened, rows, opened=True))[1] == (("b",), False, "database_denied")
 
 
+def test_what_could_not_be_read_was_last_read_with_whom_it_was_then() -> None:
+    """A tenant that leaves a group, since it is locked, takes along when the group was read."""
+    read_at = (5.0, 7.0)
+    targets = tuple(
+        Target(database="x", schemas=(name,), succeeded_at=at)
+        for name, at in zip("ab", read_at, strict=True)
+    )
+    watched = Watched(database="x", targets=targets)
+    for name, at in (*zip("ab", read_at, strict=True), ("new", 5.0)):
+        assert watched.succeeded_at(Target(database="x", schemas=(name,))) == at
+
+
 def test_a_failed_look_keeps_what_was_known() -> None:
     """The verdict stays for people; the reason is the failure's."""
     watched = failed(look(begin("x"), Recorded(ALL)), Reason.DATABASE_UNREACHABLE, "refused")
