@@ -82,11 +82,16 @@ def advance(
 
 def _new(timeline: Timeline, recent: Sequence[tuple[Key, float]]) -> list[tuple[Key, float]]:
     """Return the rows that came after the last one that is known."""
-    known = {(applied.key, applied.at) for applied in timeline.applied}
+    keys = {applied.key for applied in timeline.applied}
     rows: list[tuple[Key, float]] = []
-    for row in reversed(recent):
-        if row in known:
+    for key, at in reversed(recent):
+        # Few rows get as far as the second test: a key is recorded again but seldom.
+        if key in keys and _is_known(timeline, key, at):
             break
-        rows.append(row)
+        rows.append((key, at))
     rows.reverse()
     return rows
+
+
+def _is_known(timeline: Timeline, key: Key, at: float) -> bool:
+    return any(one.key == key and one.at == at for one in reversed(timeline.applied))
