@@ -14,7 +14,7 @@ everything together.
 # times the start of the interpreter, and a healthcheck is a start every time.
 import _socket
 import sys
-from posix import environ
+from posix import _exit, environ
 from time import monotonic
 
 TIMEOUT = 1.0
@@ -157,5 +157,15 @@ def _left(deadline: float) -> float:
     return left
 
 
+def _end(code: int) -> None:
+    """End without taking the interpreter down, which is a sixth of what all this costs."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        pass  # The exit code is the answer; the words are for people.
+    _exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _end(main(sys.argv[1:]))

@@ -73,6 +73,14 @@ def test_200_is_zero_all_else_is_one(*, alone: bool, reply: bytes, code: int, sa
     assert requests[0].startswith(b"GET /readyz HTTP/1.0\r\n")
 
 
+@pytest.mark.parametrize("stream", [">/dev/full", ">&-"])
+def test_the_answer_counts_though_its_words_are_lost(stream: str) -> None:
+    """A full disk under the container's log makes no container unhealthy."""
+    with answering(OK) as (address, _):
+        line = f"{sys.executable} -I -S {healthcheck.__file__} --url={address} {stream}"
+        assert subprocess.run(["bash", "-c", line], check=False).returncode == 0
+
+
 def test_live_asks_for_liveness() -> None:
     """--live asks /livez; a path in the URL is asked as it stands."""
     with answering(OK) as (address, requests):
