@@ -477,13 +477,13 @@ def test_help_shows_defaults_and_not_what_is_set(command: str, site: Site, invok
 
 def test_a_traceback_shows_no_secret(site: Site, manifest: Path) -> None:
     """What nobody foresaw is told with where it happened, at debug level, and no secret."""
-    with Path("/dev/full").open("w") as full:
+    with Path("/dev/null").open() as unwritable:
         ended = subprocess.run(
             [project.sidecar(), "check", f"--manifest={manifest}"],
             check=False, env=project.environment(
                 **in_url(site).environment, **DEBUG, PYTHONUNBUFFERED="1"
             ),
-            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+            stdout=unwritable, stderr=subprocess.PIPE, text=True, timeout=60,
         )  # fmt: skip
     assert "Traceback" in ended.stderr
     clean(ended.stderr)
