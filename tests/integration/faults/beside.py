@@ -66,7 +66,7 @@ class Beside(Sidecar):
         unix = where.startswith("unix:")
         with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as connection:
             # What only people ask for is imported when the first one asks.
-            connection.settimeout(PATIENCE if path == "/readyz" else 10 * PATIENCE)
+            connection.settimeout(PATIENCE if path in ("/readyz", "/livez") else 10 * PATIENCE)
             if unix:
                 connection.connect(where.removeprefix("unix:"))
             else:
