@@ -12,7 +12,7 @@ from sidecar.core.manifest import Key, Manifest, decode
 from sidecar.core.snapshot import Identity
 from sidecar.core.states import Policy
 from sidecar.core.targets import Needs
-from sidecar.databases import Address, Database, connect
+from sidecar.databases import UNASKED, Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
 from sidecar.settings import Settings
 
@@ -64,6 +64,11 @@ def open_databases(settings: Settings, manifest: Manifest) -> dict[str, Database
     opened = {}
     if DEFAULT not in aliases and (_is_named(settings) or not aliases):
         opened[DEFAULT] = connect(address(settings))
+    elif DEFAULT in set(manifest.databases) - {*aliases} and not needs(settings).spare(DEFAULT, ""):
+        raise UsageError(
+            "the default database has no URL and would not be watched; set DATABASE_URL, or "
+            "SIDECAR_OPTIONAL=default:* to do without it"
+        )
     for name, found in aliases.items():
         opened[name] = connect(_address(settings, name, found.url, found.password_file))
     return opened
@@ -128,8 +133,9 @@ def _owned(settings: Settings) -> list[tuple[str, str]]:
 def needs(settings: Settings) -> Needs:
     """Return which targets the gate depends on."""
     patterns = tuple(pattern for pattern in settings.optional if ":" in pattern)
-    named = frozenset(f"{alias}:{schema}" for alias, schema in _owned(settings))
-    return Needs(patterns, settings.empty_schemas == "pending", named)
+    named = {f"{alias}:{schema}" for alias, schema in _owned(settings)}
+    named.add(f"{DEFAULT}:{UNASKED}")
+    return Needs(patterns, settings.empty_schemas == "pending", frozenset(named))
 
 
 def _password(file: Path) -> str:

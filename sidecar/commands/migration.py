@@ -42,7 +42,8 @@ class Migration:
         self._command = command
         judge = inputs.judge(settings, manifest)
         address = inputs.address_of(settings, manifest, settings.database)
-        self._schema = Schema(connect(address), judge, inputs.needs(settings))
+        alias = settings.database
+        self._schema = Schema(alias, connect(address), judge, inputs.needs(settings))
         self._turn: Turn = turn(address)
         self._queue = Queue(self._schema, self._turn, settings.lock_timeout)
         self._child: Child | None = None

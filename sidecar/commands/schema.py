@@ -33,12 +33,16 @@ class Schema:
     """Looks at one schema, or at several together, and remembers what it saw being applied."""
 
     def __init__(
-        self, database: Database, judge: Callable[[Sequence[Key]], Verdict], needs: Needs
+        self,
+        alias: str,
+        database: Database,
+        judge: Callable[[Sequence[Key]], Verdict],
+        needs: Needs,
     ) -> None:
-        """Take what reads, what judges, and which schemas count."""
+        """Take the database's name, what reads, what judges, and which schemas count."""
         self._database = database
         self._judge = judge
-        self._watched = targets.begin("default", needs)
+        self._watched = targets.begin(alias, needs)
         self.run_since: float | None = None
         """When our command was started, in seconds since the epoch."""
 

@@ -18,6 +18,9 @@ from sidecar.core.telling import next_step, target_line
 
 Document = dict[str, Any]
 
+EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+LATER_THAN_ALL: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+
 LATEST: Final = 50
 """How much of the timeline is told."""
 
@@ -31,8 +34,8 @@ LISTS: Final = (
 
 
 def timestamp(epoch: float | None) -> str | None:
-    """Return RFC 3339 in UTC, to the millisecond."""
-    if epoch is None:
+    """Return RFC 3339 in UTC, to the millisecond; None also for a time that it cannot tell."""
+    if epoch is None or not EARLIEST <= epoch < LATER_THAN_ALL:
         return None
     moment = datetime.fromtimestamp(epoch, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,6 +15,7 @@ import msgspec
 from sidecar.errors import ManifestError
 
 FORMAT = 1
+DUMMY = "django.db.backends.dummy"
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class Manifest(msgspec.Struct, frozen=True, eq=False):
     missing: dict[Key, Missing]
     optional: tuple[str, ...]
     databases: tuple[str, ...]
-    """The aliases of Django's DATABASES."""
+    """The aliases of Django's DATABASES, but those that are no database."""
     squashes: dict[Key, tuple[Key, ...]]
     """What each squash replaces, as written."""
     originals: dict[Key, frozenset[Key]]
@@ -176,7 +177,7 @@ def _manifest(file: _File, graph: _Graph) -> Manifest:
         nodes=nodes,
         missing=missing,
         optional=graph.optional,
-        databases=tuple(file.databases),
+        databases=tuple(name for name, engine in file.databases.items() if engine != DUMMY),
         squashes=squashes,
         originals={key: _originals(squashes, key) for key in squashes},
         known=frozenset(nodes).union(missing, *squashes.values()),

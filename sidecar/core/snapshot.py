@@ -88,16 +88,16 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def overall(targets: Sequence[Target], at: float, looked: str | None = None) -> Look | None:
-    """Return what the targets say together, or None while one was never looked at.
+    """Return what the targets say together, or None while a required one was never looked at.
 
     The worst that a required one has counts: inconsistent, behind, unknown, ahead, current.
     `looked` is the database that was looked at just now: what only others say was said
     before, and is `repeated`.
     """
-    if any(target.looked_at is None for target in targets):
-        return None
     # A gate that depends on nothing would open on anything.
     required = [target for target in targets if target.required] or targets
+    if any(target.looked_at is None for target in required):
+        return None
     told = [
         (t.database, t.verdict) for t in required if t.failure is None and t.verdict is not None
     ]

@@ -44,6 +44,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     known: frozenset[str] = frozenset()
     """Of several schemas those that the gate answers for: seen before it opened, or current
     since."""
+    migrated: frozenset[str] = frozenset()
+    """Of several schemas those that ever had rows."""
     timeline: batch.Timeline | None = None
     run: Run | None = None
 
@@ -87,7 +89,7 @@ def read(
     """
     verdicts: dict[str, Verdict] = {}
     # What vanishes stays known: when it comes back it is no newcomer.
-    known: set[str] = set(watched.known)
+    known, migrated = set(watched.known), set(watched.migrated)
     for one in recorded.each():
         # After a restart behind a remembered gate nothing is known, so nobody is a newcomer.
         settled = not opened or watched.rows is None
@@ -96,11 +98,13 @@ def read(
             verdicts[one.text] = judge(one.keys()) if verdict is None else verdict
             settled = settled or verdicts[one.text].outcome in SATISFIED
         known |= set(one.schemas) if settled else set()
+        migrated |= set(one.schemas) if one.text else set()
     after = msgspec.structs.replace(
         watched,
         rows=tuple((one.text, one.schemas) for one in recorded.each()),
         verdicts=verdicts,
         known=frozenset(known),
+        migrated=frozenset(migrated),
         run=recorded.run,
     )
     if not recorded.schemas:
@@ -152,7 +156,8 @@ def _by_need(watched: Watched, one: Recorded) -> Iterator[tuple[bool, tuple[str,
     if one.schemas and not watched.known.issuperset(names):
         spared.update(set(names) - watched.known)
     if one.schemas and not one.text and one.failure is None and not needs.empty:
-        spared.update(name for name in names if f"{watched.database}:{name}" not in needs.named)
+        never = (name for name in names if name not in watched.migrated)
+        spared.update(name for name in never if f"{watched.database}:{name}" not in needs.named)
     if needs.optional:
         spared.update(name for name in names if needs.spare(watched.database, name))
     for required in (True, False):

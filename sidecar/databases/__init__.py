@@ -28,6 +28,10 @@ MODULES: Final = {
 }
 
 
+UNASKED: Final = "(the tenants of schemas_query)"
+"""Stands for the schemas of a query that cannot be asked yet; absent, and so behind."""
+
+
 class Database(Protocol):
     """One schema of one database, as it can be looked at."""
 

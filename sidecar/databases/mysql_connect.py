@@ -26,11 +26,13 @@ LOCK: Final = """
 """
 """The name of the lock that a run holds; names belong to the whole server, and are short."""
 
-# Each server reads the comment that is meant for it. A look cannot write, whatever the role may.
+# Each server reads the comment that is meant for it. A look cannot write, whatever the role may,
+# and sees what was committed by now, whatever the server's defaults and init_connect are.
 SETUP: Final = (
-    "SET SESSION TRANSACTION READ ONLY",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
     """
-    SET SESSION lock_wait_timeout = {lock}, SESSION character_set_results = utf8mb4
+    SET SESSION autocommit = 1, SESSION lock_wait_timeout = {lock},
+        SESSION character_set_results = utf8mb4
         /*M!100101 , SESSION max_statement_time = {seconds} */
         /*!50708 , SESSION max_execution_time = {milliseconds} */
     """,

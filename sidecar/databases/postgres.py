@@ -29,14 +29,35 @@ READ: Final = """
            extract(epoch FROM max(applied))::float8 AS last_applied,
            (SELECT oid FROM place) AS schema_oid,
            (SELECT nspname FROM place) AS schema,
-           (SELECT {running} FROM place) AS running
+           (SELECT {running} FROM place) AS running,
+           {hidden} AS hidden
       FROM {table}
+"""
+
+# A schema without USAGE is passed over in the search_path: Django, whose role may have it,
+# would read the table there and not the one that we find behind it.
+HIDDEN: Final = """
+    (WITH path AS (
+         SELECT at, CASE WHEN part IN ('"$user"', '$user') THEN current_user
+                         WHEN part LIKE '"%' THEN replace(btrim(part, '"'), '""', '"')
+                         ELSE lower(part) END AS name
+           FROM (SELECT btrim(raw) AS part, at
+                   FROM unnest(string_to_array(current_setting('search_path'), ','))
+                        WITH ORDINALITY AS setting (raw, at)) AS parts
+     )
+     SELECT n.nspname FROM path JOIN pg_namespace n ON n.nspname = path.name
+       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $1
+      WHERE NOT has_schema_privilege(n.oid, 'USAGE')
+        AND at < (SELECT min(at) FROM path WHERE name = (SELECT nspname FROM place))
+      LIMIT 1)
 """
 
 RECENT: Final = """
     SELECT app || '.' || name AS key, extract(epoch FROM applied)::float8 AS at
-      FROM {table} ORDER BY id DESC LIMIT 500
+      FROM {table} WHERE applied IS NOT NULL ORDER BY id DESC LIMIT 500
 """
+
+ROLE: Final = "SELECT current_user"
 
 # A schema without USAGE is passed over in the search_path, and the table in it looks absent.
 WHY_ABSENT: Final = """
@@ -100,7 +121,8 @@ class Postgres:
             f"SET LOCAL lock_timeout = {milliseconds // 2}"
         )
         await connection.execute(begin)
-        read = READ.format(table=self._table, running=ANYWHERE)
+        hidden = "NULL" if self._address.schema else HIDDEN
+        read = READ.format(table=self._table, running=ANYWHERE, hidden=hidden)
         try:
             (row,) = await connection.fetch(read, self._table)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
@@ -110,6 +132,8 @@ class Postgres:
             await connection.execute("COMMIT")
             self._text = None
             return absent
+        if row["hidden"] is not None:
+            raise DatabaseDenied(self._grant(row["hidden"], await connection.fetchval(ROLE)))
         text: str = row["text"] or ""
         recorded = Recorded(
             text,
@@ -141,10 +165,7 @@ class Postgres:
         path = [_unquote(part, found["role"]) for part in found["search_path"].split(",")]
         for name in [schema] if schema else path:
             if name in found["forbidden"]:
-                raise DatabaseDenied(
-                    f"{self._session.place}: role {found['role']} may not use the schema {name}; "
-                    f"GRANT USAGE ON SCHEMA {name} TO {found['role']}"
-                )
+                raise DatabaseDenied(self._grant(name, found["role"]))
         run = await self._run(connection, found["schema_oid"])
         if not found["schema_exists"]:
             return Recorded("", schema, run=run, note=f"there is no schema {schema}")
@@ -153,6 +174,12 @@ class Postgres:
         if found["elsewhere"]:
             note += f" (there is one in {', '.join(found['elsewhere'][:3])})"
         return Recorded("", where, run=run, note=note)
+
+    def _grant(self, schema: str, role: str) -> str:
+        return (
+            f"{self._session.place}: role {role} may not use the schema {schema}; "
+            f"GRANT USAGE ON SCHEMA {schema} TO {role}"
+        )
 
 
 def _unquote(part: str, role: str) -> str:

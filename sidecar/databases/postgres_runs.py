@@ -29,9 +29,20 @@ SESSION: Final = """
     AND application_name LIKE '{name} %' AND split_part(application_name, ' ', 2) = $1::oid::text
 """
 
+IN_TRANSACTION: Final = (
+    "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'virtualxid' AND granted)"
+)
+"""Every transaction holds this lock, which everybody may see, unlike a session's state."""
+
+APPLYING: Final = f"{SESSION.format(name=APPLIES)} AND {IN_TRANSACTION}"
+"""The sessions of a run's command.
+
+One that only bears the name may be a pooler's, which lends it on to whoever comes next.
+"""
+
 RUNNING: Final = f"""
     EXISTS (SELECT FROM pg_locks WHERE {LOCKED})
-    OR EXISTS (SELECT FROM pg_stat_activity WHERE {SESSION.format(name=APPLIES)})
+    OR EXISTS (SELECT FROM pg_stat_activity WHERE {APPLYING})
 """
 """Whether a run is under way in the schema with the oid `$1`."""
 
@@ -48,7 +59,7 @@ double the cost of a look.
 RUN: Final = f"""
     WITH applying AS MATERIALIZED (
         SELECT pid, pg_blocking_pids(pid) AS blockers
-          FROM pg_stat_activity WHERE {SESSION.format(name=APPLIES)}
+          FROM pg_stat_activity WHERE {APPLYING}
     ), blocking AS (
         SELECT DISTINCT unnest(blockers) AS pid FROM applying
     )

@@ -9,6 +9,7 @@ read, and a schema whose rows differ from those of most others is read at every 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import asyncpg
@@ -16,17 +17,18 @@ import msgspec
 
 from sidecar.core.recorded import Recorded, Run
 from sidecar.core.states import Reason
-from sidecar.databases import Address
+from sidecar.databases import UNASKED, Address
 from sidecar.databases.postgres_connect import TABLE, Session
 from sidecar.databases.postgres_runs import RUN, RUNNING, run_of
 from sidecar.databases.postgres_schemas_rows import (
     APPLICATION_NAME,
+    GONE,
     Found,
     Reading,
     begin,
     locked_in,
 )
-from sidecar.databases.postgres_schemas_sql import LIST, PLACE, SIGNATURE, regex
+from sidecar.databases.postgres_schemas_sql import LIST, PLACE, SIGNATURE, THERE, regex
 
 Chosen = tuple[str, list[str], list[str], bool]
 """The parameters of the queries: table, names, patterns, and whether the table must be there."""
@@ -65,6 +67,7 @@ class PostgresSchemas:
         self._known: dict[str, Known] = {}
         self._texts: dict[bytes, str] = {}
         self._named: list[str] = []
+        self._has_asked = False
         self._signature: bytes | None = None
         self._full_at = float("-inf")
         self._recorded: Recorded | None = None
@@ -88,9 +91,7 @@ class PostgresSchemas:
         before = self._known, self._signature, self._full_at
         self._known = dict(self._known)
         try:
-            if await self._looked(connection):
-                # What went away while it was read may be a dropped schema, or a dropped table.
-                await self._looked(connection)
+            await self._looked(connection)
             run = await self._run(connection)
         except BaseException:
             # Counters whose rows were not read must not count as seen.
@@ -100,8 +101,8 @@ class PostgresSchemas:
             self._recorded = self._grouped()
         return msgspec.structs.replace(self._recorded, run=run)
 
-    async def _looked(self, connection: asyncpg.Connection) -> bool:
-        """Take in what is there; tell whether some of it went away meanwhile."""
+    async def _looked(self, connection: asyncpg.Connection) -> None:
+        """Take in what is there."""
         now = asyncio.get_running_loop().time()
         await connection.execute(begin(self._address))
         chosen = await self._chosen(connection)
@@ -116,11 +117,12 @@ class PostgresSchemas:
             odd = await self._list(connection, chosen, odd, full=full)
         await connection.execute("COMMIT")
         gone = await self._read(connection, odd)
+        if gone:
+            await self._forget(connection, gone - set(chosen[1]))
         if full:
             self._full_at = now
         self._signature = None if gone else row["signature"]
         self._named = chosen[1]
-        return gone
 
     async def _chosen(self, connection: asyncpg.Connection) -> Chosen:
         """Return which schemas the settings choose."""
@@ -128,8 +130,21 @@ class PostgresSchemas:
         names = [name for name in wanted if name != "all" and "*" not in name]
         patterns = [regex(name) for name in wanted if "*" in name]
         if query := self._address.schemas_query:
-            names += [str(row[0]) for row in await connection.fetch(query)]
+            names += await self._asked(connection, query)
         return TABLE, names, ["^"] if "all" in wanted else patterns, "all" in wanted
+
+    async def _asked(self, connection: asyncpg.Connection, query: str) -> list[str]:
+        try:
+            rows = await connection.fetch(query)
+        except GONE:
+            if self._has_asked:
+                raise
+            # In a new database the table that it asks is not there before it is migrated.
+            await connection.execute("ROLLBACK")
+            await connection.execute(begin(self._address))
+            return [UNASKED]
+        self._has_asked = True
+        return [str(row[0]) for row in rows if row[0] is not None]
 
     async def _list(
         self,
@@ -167,8 +182,8 @@ class PostgresSchemas:
         ((most, _),) = Counter(readable.values()).most_common(1)
         return [name for name, digest in readable.items() if digest != most][:EXACT]
 
-    async def _read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> bool:
-        """Take in the rows of these schemas; tell whether some went away meanwhile."""
+    async def _read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> set[str]:
+        """Take in the rows of these schemas; return those whose table went away meanwhile."""
         waiting = Reason.DATABASE_TIMEOUT in {self._known[name].found.failure for name in schemas}
         locked = await locked_in(connection) if waiting else ()
         reading = Reading(self._address, self._texts, locked)
@@ -176,7 +191,15 @@ class PostgresSchemas:
         self._touched += len(schemas)
         for name in schemas:
             self._known[name] = Known(self._known[name].counters, reading.found[name])
-        return bool(reading.gone)
+        return reading.gone
+
+    async def _forget(self, connection: asyncpg.Connection, gone: AbstractSet[str]) -> None:
+        """Forget schemas that were dropped while they were read; others have lost their table."""
+        await connection.execute(begin(self._address))
+        rows = await connection.fetch(THERE, [*gone])
+        await connection.execute("COMMIT")
+        for name in gone - {row["schema"] for row in rows}:
+            del self._known[name]
 
     async def _run(self, connection: asyncpg.Connection) -> Run | None:
         """Look for a run of migrate, after the rows were read: they are older than it then."""

@@ -21,7 +21,8 @@ COUNTERS: Final = """
 """
 
 SIGNATURE: Final = f"""
-    SELECT pg_is_in_recovery() OR NOT current_setting('track_counts')::bool AS uncounted,
+    SELECT pg_is_in_recovery() OR NOT current_setting('track_counts')::bool
+               OR coalesce(bool_or(c.relkind <> 'r'), false) AS uncounted,
            sha256(convert_to(coalesce(string_agg({COUNTERS}, ',' ORDER BY n.oid), ''), 'UTF8'))
                AS signature
     {TABLES}
@@ -29,8 +30,9 @@ SIGNATURE: Final = f"""
 
 LIST: Final = f"""
     SELECT n.nspname::text AS schema, c.oid IS NOT NULL AS present, {COUNTERS} AS counters,
-           has_schema_privilege(n.oid, 'USAGE')
-               AND coalesce(has_table_privilege(c.oid, 'SELECT'), true) AS allowed
+           -- Null is what went away meanwhile.
+           coalesce(has_schema_privilege(n.oid, 'USAGE'), true)
+               AND coalesce(has_any_column_privilege(c.oid, 'SELECT'), true) AS allowed
     {TABLES}
     ORDER BY 1
 """
@@ -46,6 +48,8 @@ GROUPS: Final = """
     SELECT sha256(convert_to(text, 'UTF8')) AS digest, array_agg(number) AS numbers, max(at) AS at
       FROM ({rows}) AS r GROUP BY 1
 """
+
+THERE: Final = "SELECT nspname::text AS schema FROM pg_namespace WHERE nspname = ANY($1)"
 
 # Only this lock keeps readers out; whoever waits for it is before them in the queue.
 LOCKED: Final = """

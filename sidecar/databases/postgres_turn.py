@@ -13,7 +13,15 @@ import asyncpg
 
 from sidecar.databases import Address, Rails
 from sidecar.databases.postgres_connect import TABLE, Session, close, quote
-from sidecar.databases.postgres_runs import APPLIES, CLASS, HOLDS, LOCKED, SESSION, WAITS
+from sidecar.databases.postgres_runs import (
+    APPLIES,
+    CLASS,
+    HOLDS,
+    IN_TRANSACTION,
+    LOCKED,
+    SESSION,
+    WAITS,
+)
 from sidecar.errors import DatabaseDenied, DatabaseUnreachable, UsageError
 
 SCHEMA: Final = """
@@ -30,7 +38,15 @@ HOLDER: Final = f"{HOLDS} %s since %.3f"
 
 HELD: Final = f"SELECT EXISTS (SELECT FROM pg_locks WHERE {LOCKED} AND pid = pg_backend_pid())"
 
-LEFT: Final = f"SELECT count(*) FROM pg_stat_activity WHERE {SESSION.format(name=APPLIES)}"
+# Whoever migrates may rest a moment between two transactions. Who rests for longer is a
+# session that a pooler keeps, under the name that its last client gave it; its role is ours,
+# whose sessions we may look into.
+LEFT: Final = f"""
+    SELECT count(*) FROM pg_stat_activity
+     WHERE {SESSION.format(name=APPLIES)}
+       AND (state IS NULL OR state_change > clock_timestamp() - interval '10 s'
+            OR {IN_TRANSACTION})
+"""
 
 ORPHAN_CHECK: Final = "client_connection_check_interval=1s"
 """Lets a backend notice in the middle of a statement that its client was killed."""

@@ -153,6 +153,19 @@ def test_a_database_that_cannot_be_meant_is_refused(
     assert (ended.returncode, told in ended.stderr, "canary" in ended.stderr) == (64, True, False)
 
 
+def test_the_default_database_is_not_left_unwatched_by_mistake(
+    database: Database, sessions: Database, manifest: Path
+) -> None:
+    """An empty DATABASE_URL beside an alias is a mistake; who means it says so."""
+    migrate(database, sessions, "sessions")
+    words = [project.sidecar(), "check", f"--manifest={manifest}"]
+    env = project.environment(DATABASE_URL="", **{ROUTED: sessions.reader})
+    ended = subprocess.run(words, check=False, env=env, capture_output=True, text=True)
+    assert (ended.returncode, "the default database has no URL" in ended.stderr) == (64, True)
+    env["SIDECAR_OPTIONAL"] = "default:*"
+    assert subprocess.run(words, check=False, env=env, capture_output=True).returncode == 0
+
+
 def test_migrate_takes_care_of_the_alias_that_it_is_told(
     database: Database, sessions: Database, manifest: Path
 ) -> None:

@@ -10,12 +10,16 @@ import pytest
 
 from support.database import READER, Database
 from support.needs import missing
+from support.pgbouncer import PgBouncer
 from support.postgres import free_port
 from support.process import Sidecar, ask, until
 from support.release import Release, sql
 
 MIGRATE = ("sidecar", "migrate")
 DJANGO = ("--", "python", "manage.py", "migrate", "--noinput", "--verbosity=0")
+KEPT = (
+    "SELECT state FROM pg_stat_activity WHERE application_name LIKE 'migration-sidecar/migrate %'"
+)
 ALTER = sql("ALTER TABLE orders_order ADD COLUMN extra int")
 
 
@@ -113,6 +117,23 @@ def test_the_gate_opens_after_the_last_handler(database: Database, release: Rele
     assert target["migrate"] is None
     assert target["batch"]["migrations"] >= 45
     assert target["batch"]["ended"] is not None
+
+
+def test_a_pooler_that_keeps_the_name_of_a_command_is_no_run(
+    migrated: Database, release: Release, tmp_path: Path
+) -> None:
+    """PgBouncer lends a server's session on as the last client named it."""
+    with (
+        PgBouncer(migrated.server, tmp_path, pool_mode="transaction") as bouncer,
+        Sidecar(release.bake(), url=migrated.reader) as sidecar,
+    ):
+        pooled = bouncer.url(migrated.name, "shop_migrate")
+        command = ("--pgoptions=off", "--", "env", f"DATABASE_URL={pooled}", *DJANGO[1:])
+        for _ in range(2):
+            ended = release.run(*MIGRATE, "--lock-timeout=20s", *command, url=migrated.migrator)
+            assert ended.returncode == 0, ended.stderr
+            assert migrated.execute(KEPT) == [("idle",)]
+            until(sidecar.ready, "the gate opens")
 
 
 def test_a_slow_migration_shows_up_with_its_time(database: Database, release: Release) -> None:

@@ -144,6 +144,30 @@ async def test_no_permission_on_the_schema_is_denied_and_not_an_empty_set(
     assert "GRANT" in str(error)
 
 
+async def test_a_table_that_we_may_not_see_is_not_taken_for_the_next_one(
+    database: Database,
+) -> None:
+    """Django, which may use the first schema of the search_path, reads the table there."""
+    database.execute('CREATE SCHEMA "My App"; CREATE SCHEMA tools')
+    database.execute(f'ALTER DATABASE {database.name} SET search_path = tools, "My App", public')
+    database.execute("INSERT INTO django_migrations VALUES (1, 'shop', '0001', now())")
+    assert (await read(Address(url=database.reader))).keys() == ["shop.0001"]
+    database.execute('CREATE TABLE "My App".django_migrations (LIKE django_migrations)')
+    refused = await refusal(Address(url=database.reader))
+    assert isinstance(refused, DatabaseDenied)
+    assert "may not use the schema My App" in str(refused)
+    named = Address(url=database.reader, schema="public")
+    assert (await read(named)).keys() == ["shop.0001"]
+
+
+async def test_a_row_without_a_time_counts_and_has_none(database: Database) -> None:
+    """Django records a time always; whoever inserts by hand may have dropped the constraint."""
+    database.execute("ALTER TABLE django_migrations ALTER applied DROP NOT NULL")
+    database.execute("INSERT INTO django_migrations (app, name) VALUES ('shop', '0001')")
+    found = await read(Address(url=database.reader))
+    assert (found.keys(), found.recent) == (["shop.0001"], ())
+
+
 async def test_a_refused_connection_is_unreachable() -> None:
     """Nobody listens: database_unreachable, with host and port."""
     with socket.create_server(("127.0.0.1", 0)) as closed:

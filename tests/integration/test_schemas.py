@@ -1,14 +1,16 @@
 """A database with more schemas than are read at every look, and than one connection reads."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
+import psycopg
 import pytest
 
 from sidecar.core.recorded import Recorded
 from sidecar.core.states import Reason
-from sidecar.databases import Address
+from sidecar.databases import UNASKED, Address
 from sidecar.databases.postgres_schemas import EXACT, PostgresSchemas
 from sidecar.databases.postgres_schemas_rows import MANY
 from sidecar.errors import DatabaseError
@@ -132,6 +134,57 @@ async def test_a_table_that_goes_away_while_we_wait_for_it_is_missed(many: Serve
         (("tenant_5",), False),
         (("tenant_6",), True),
     ]
+    await database.release()
+
+
+async def test_tenants_that_are_dropped_while_we_read_them_are_forgotten(many: Server) -> None:
+    """One after the other, as when a customer's tenants are deleted: none of them is behind."""
+    database = reader(many, "doomed_*")
+    for number in range(20):
+        many.execute(f"CREATE SCHEMA doomed_{number}", "many")
+        rows = f"CREATE TABLE doomed_{number}.django_migrations (LIKE tenant_1.django_migrations)"
+        many.execute(rows, "many")
+        many.execute(f"GRANT USAGE ON SCHEMA doomed_{number} TO PUBLIC", "many")
+    with many.connect("many") as owner:
+        dropped = asyncio.create_task(asyncio.to_thread(_drop_each, owner))
+        while not dropped.done():
+            for one in (await database.read()).each():
+                assert not any("doomed" in name for name in one.schemas) or not one.note, one
+    await dropped
+    await database.release()
+
+
+def _drop_each(owner: psycopg.Connection) -> None:
+    for number in range(20):
+        owner.execute(f"DROP SCHEMA doomed_{number} CASCADE")  # type: ignore[arg-type]
+        time.sleep(0.02)
+
+
+async def test_a_query_that_cannot_be_asked_yet_is_behind(many: Server) -> None:
+    """In a new database its table is made by the migrations; later its loss is no answer."""
+    query = "SELECT name FROM public.clients"
+    url = many.url("many", "postgres")
+    database = PostgresSchemas(Address(url=url, schemas_query=query))
+    (one,) = (await database.read()).each()
+    assert (one.text, one.schemas, one.failure) == ("", (UNASKED,), None)
+    many.execute("CREATE TABLE clients AS SELECT 'tenant_1' AS name UNION SELECT NULL", "many")
+    assert [one.schemas for one in (await database.read()).each()] == [("tenant_1",)]
+    many.execute("DROP TABLE clients", "many")
+    with pytest.raises(DatabaseError, match="clients"):
+        await database.read()
+    await database.release()
+
+
+async def test_what_has_no_counters_is_read_at_every_look(many: Server) -> None:
+    """Nothing is counted for a view, or for the parent of a partitioned table."""
+    many.execute("CREATE SCHEMA tenant_view", "many")
+    many.execute("CREATE TABLE shown AS TABLE tenant_1.django_migrations", "many")
+    many.execute("CREATE VIEW tenant_view.django_migrations AS TABLE shown", "many")
+    database = PostgresSchemas(Address(url=many.url("many", "postgres"), schemas=("tenant_*",)))
+    assert counts(await database.read()) == [MANY_AND_MORE + 1]
+    many.execute("DELETE FROM shown WHERE id = 1", "many")
+    assert unlike(await database.read()) == [("tenant_view", None)]
+    many.execute("DROP SCHEMA tenant_view CASCADE; DROP TABLE shown", "many")
     await database.release()
 
 

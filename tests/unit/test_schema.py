@@ -3,7 +3,7 @@
 import pytest
 
 from sidecar.commands.schema import Schema
-from sidecar.core.graph import compare
+from sidecar.core.graph import Outcome, compare
 from sidecar.core.recorded import Recorded
 from sidecar.core.states import Reason
 from sidecar.core.targets import Needs
@@ -48,12 +48,23 @@ async def test_waiting_mends_a_lock_and_no_missing_grant(
     rows: Rows, optional: tuple[str, ...], error: DatabaseError
 ) -> None:
     """A lock is waited for, unless something that is needed may not be read at all."""
-    schema = Schema(rows, lambda keys: compare(EXPECTED, keys), Needs(optional))
+    schema = Schema("default", rows, lambda keys: compare(EXPECTED, keys), Needs(optional))
     with pytest.raises(type(error), match=str(error)):
         await schema.look()
 
 
+async def test_a_schema_is_optional_by_the_name_of_its_database() -> None:
+    """`sidecar migrate --database analytics` means the targets of analytics."""
+    for alias, current in (("default", False), ("analytics", True)):
+        rows = Rows(READ, Recorded("", schemas=("test",)))
+        needs = Needs(("analytics:test",))
+        schema = Schema(alias, rows, lambda keys: compare(EXPECTED, keys), needs)
+        assert ((await schema.look()).look.outcome is Outcome.CURRENT) is current
+
+
 async def test_what_is_optional_need_not_be_read() -> None:
     """As long as something could be."""
-    schema = Schema(Rows(DENIED, READ), lambda keys: compare(EXPECTED, keys), Needs(("default:a",)))
+    schema = Schema(
+        "default", Rows(DENIED, READ), lambda keys: compare(EXPECTED, keys), Needs(("default:a",))
+    )
     assert (await schema.look()).satisfied

@@ -93,6 +93,13 @@ def test_an_empty_schema_may_be_ignored() -> None:
     assert told(look(begin("default"), rows))[1] == (("b",), True, "schema_behind")
 
 
+def test_a_schema_that_lost_its_rows_is_never_ignored() -> None:
+    """It is one in which nothing is migrated any more, not one in which nothing ever was."""
+    watched = look(begin("default", Needs(empty=False)), several((ALL, ("a", "b"))))
+    watched = look(watched, several((ALL, ("a",)), ("", ("b",))), opened=True)
+    assert told(watched)[1] == (("b",), True, "schema_behind")
+
+
 def test_an_empty_schema_that_is_named_by_itself_is_never_ignored() -> None:
     """Only what a pattern or a query found may be no tenant yet."""
     needs = Needs(empty=False, named=frozenset({"default:b"}))

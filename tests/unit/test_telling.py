@@ -50,7 +50,8 @@ def snapshot(target: Target, *events: Any) -> Snapshot:
 def test_a_time_is_told_in_utc_to_the_millisecond() -> None:
     """RFC 3339 with a Z, and nothing where there is no time."""
     assert timestamp(1_700_000_000.1234) == "2023-11-14T22:13:20.123Z"
-    assert timestamp(None) is None
+    untold = (None, float("inf"), float("-inf"), float("nan"), 1e12, -1e12, 253402300799.9999999)
+    assert {timestamp(each) for each in untold} == {None}
 
 
 @pytest.mark.parametrize(
@@ -213,6 +214,11 @@ def test_health_json_passes_warns_and_fails(
     ("targets", "look"),
     [
         ((CURRENT, Target(database="x")), None),
+        (
+            (CURRENT, Target(database="x", required=False)),
+            Look(at=9.0, outcome=Outcome.CURRENT),
+        ),
+        ((Target(database="x", required=False),), None),
         ((CURRENT, CURRENT), Look(at=9.0, outcome=Outcome.CURRENT)),
         ((CURRENT, AHEAD), Look(at=9.0, outcome=Outcome.AHEAD)),
         ((AHEAD, DOWN), Look(at=9.0, failure=Reason.DATABASE_UNREACHABLE)),
@@ -221,5 +227,5 @@ def test_health_json_passes_warns_and_fails(
     ],
 )
 def test_the_worst_target_speaks_for_all(targets: tuple[Target, ...], look: Look | None) -> None:
-    """Inconsistent, behind, unknown, ahead, current; nothing before all were looked at."""
+    """Inconsistent, behind, unknown, ahead, current; nothing before what is needed was seen."""
     assert overall(targets, 9.0) == look

@@ -23,6 +23,21 @@ async def test_letters_do_not_depend_on_the_servers_charset(tls_shop: MariaDB) -
     await database.release()
 
 
+async def test_a_look_sees_what_is_committed_whatever_the_server_prefers() -> None:
+    """Neither a snapshot that lasts from look to look, nor a row that may be rolled back."""
+    uncommitted = {"transaction-isolation": "READ-UNCOMMITTED"}
+    with Server(**{"init-connect": "SET autocommit=0"}, **uncommitted) as server:
+        system = MariaDB(server, "prefers")
+        database = Mysql(Address(url=system.reader))
+        with server.connect("prefers") as writer, writer.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("INSERT INTO django_migrations VALUES (1, 'shop', 'a', '2024-01-01')")
+            assert (await database.read()).keys() == []
+            writer.commit()
+            assert (await database.read()).keys() == ["shop.a"]
+        await database.release()
+
+
 async def test_a_look_can_neither_write_nor_last(tls_shop: MariaDB) -> None:
     """Even with a user who may write: the session is read-only, and the server limits it."""
     database = Mysql(Address(url=tls_shop.migrator, read_timeout=6))
