@@ -4,6 +4,7 @@ make demo                leaves everything serving until Ctrl-C
 make demo ARGS=--once    ends by itself
 """
 
+import signal
 import subprocess
 import sys
 import time
@@ -114,6 +115,8 @@ def main(arguments: list[str]) -> int:
     if set(arguments) - {"--once"}:
         print("usage: make demo [ARGS=--once]", file=sys.stderr)
         return 64
+    # As for Ctrl-C: what was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     step("1. A PostgreSQL of our own, a baked manifest, and a sidecar")
     manifest = bake()
     with Server() as server:

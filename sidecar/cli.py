@@ -41,15 +41,25 @@ def script() -> None:
     Taking an interpreter apart is a tenth of what a short command costs, and frees what ends
     anyway.
     """
+    _mend_streams()
     code = main()
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         code = code or 1
     except OSError as error:
         code = _lost(error)
     os._exit(code)
+
+
+def _mend_streams() -> None:
+    """Let no command depend on who reads: the exit code is the answer."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - pathlib is slow
+    else:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 def main(argv: list[str] | None = None) -> int:

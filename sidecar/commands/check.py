@@ -74,7 +74,7 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
         sys.stdout.write("\n".join(lines) + "\n")
     elif options.json:
         body = msgspec.json.encode(document.check_document(targets, look, manifest, code == 0))
-        sys.stdout.write(msgspec.json.format(body.decode(), indent=2) + "\n")
+        sys.stdout.buffer.write(msgspec.json.format(body, indent=2) + b"\n")
     else:
         paint = table.painter(sys.stdout, os.environ)
         sys.stdout.write("\n".join(table.lines(targets, manifest, paint)) + "\n")

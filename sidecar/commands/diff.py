@@ -56,8 +56,8 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
         return _tell_rollback(rollback(load_manifest(options.old), load_manifest(options.new)))
     found = diff(load_manifest(options.old), load_manifest(options.new))
     if options.json:
-        body = msgspec.json.encode(found).decode()
-        sys.stdout.write(msgspec.json.format(body, indent=2) + "\n")
+        body = msgspec.json.format(msgspec.json.encode(found), indent=2)
+        sys.stdout.buffer.write(body + b"\n")
     else:
         lines = markdown(found) if options.markdown else text(found)
         sys.stdout.write("\n".join(lines) + "\n")

@@ -22,7 +22,7 @@ from sidecar.commands.migration import Migration
 from sidecar.core import report as told
 from sidecar.core.manifest import Manifest
 from sidecar.core.report import Report, Result
-from sidecar.errors import Interrupted, SidecarError
+from sidecar.errors import Interrupted, SidecarError, WaitTimeout
 from sidecar.settings import Settings
 
 LOG = logging.getLogger("sidecar.migrate")
@@ -41,12 +41,13 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:
     """Migrate if need be; return the exit code."""
     logs.configure(settings)
     manifest = inputs.load_manifest(settings.manifest)
+    began = time.time()
     alias = () if settings.database == inputs.DEFAULT else ("--database", settings.database)
     try:
         migration = Migration(settings, manifest, command or [*COMMAND, *alias])
         report = asyncio.run(migration.run())
     except SidecarError as error:
-        _tell(settings, options, _ended(error, settings), manifest)
+        _tell(settings, options, _ended(error, settings, began), manifest)
         raise
     for line in told.lines(report, manifest.nodes):
         LOG.log(logging.ERROR if report.exit_code else logging.INFO, "%s", line)
@@ -54,15 +55,15 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:
     return report.exit_code
 
 
-def _ended(error: SidecarError, settings: Settings) -> Report:
+def _ended(error: SidecarError, settings: Settings, began: float) -> Report:
     """Return the report of a run that an error ended."""
     interrupted = isinstance(error, Interrupted)
     return Report(
         result=Result.INTERRUPTED if interrupted else Result.FAILED,
         exit_code=error.exit_code,
-        began=time.time(),
+        began=began,
         ended=time.time(),
-        waited=0.0,
+        waited=time.time() - began if isinstance(error, WaitTimeout) else 0.0,
         error=str(error),
         database=settings.database,
     )

@@ -12,6 +12,7 @@ import random
 import shutil
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -51,8 +52,9 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     first.reap_orphans()
     asyncio.run(_wait(settings, manifest))
     if program is not None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):  # The command needs none of what was told.
+            sys.stdout.flush()
+            sys.stderr.flush()
         _become(program, command)
     return 0
 
@@ -137,7 +139,8 @@ class Lines:
         line = gate_line(snapshot.gate, snapshot.targets)
         if line != self._told:
             self._told = line
-            print(f"wait: {line}", file=sys.stderr, flush=True)
+            with suppress(OSError):
+                print(f"wait: {line}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Nothing was left open."""

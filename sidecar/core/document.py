@@ -13,8 +13,8 @@ from sidecar.core.graph import Verdict
 from sidecar.core.manifest import Key, Manifest, Node
 from sidecar.core.recorded import Run
 from sidecar.core.snapshot import REASONS, Snapshot, Target
-from sidecar.core.states import Gate, Look, Phase
-from sidecar.core.telling import next_step, target_line
+from sidecar.core.states import Gate, Look, Phase, Reason
+from sidecar.core.telling import is_fine, next_step, target_line
 
 Document = dict[str, Any]
 
@@ -175,13 +175,13 @@ def _batch(batch: Batch | None) -> Document | None:
 
 def health_document(snapshot: Snapshot) -> Document:
     """Return `application/health+json` (draft-inadarei-api-health-check-06)."""
-    gate = snapshot.gate
+    gate, several = snapshot.gate, len(snapshot.targets) > 1
     status = _health(gate)
     checks: dict[str, list[Document]] = {}
     for target in snapshot.targets:
         check = {
             "componentType": "datastore",
-            "status": status,
+            "status": _health_of(target, snapshot) if several else status,
             "time": timestamp(target.looked_at),
             "output": target_line(target),
         }
@@ -193,6 +193,13 @@ def health_document(snapshot: Snapshot) -> Document:
         "output": str(gate.holding or gate.reason) if status != "pass" else "",
         "checks": checks,
     }
+
+
+def _health_of(target: Target, snapshot: Snapshot) -> str:
+    """Return the status of one of several targets: which of them it is."""
+    if target.reason in {Reason.SCHEMA_CURRENT, Reason.SCHEMA_AHEAD}:
+        return "pass" if snapshot.gate.ready or is_fine(target, snapshot) else "fail"
+    return "fail" if target.required and not snapshot.gate.ready else "warn"
 
 
 def _health(gate: Gate) -> str:

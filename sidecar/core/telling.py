@@ -6,7 +6,7 @@ from typing import Final
 
 from sidecar.core.graph import Verdict
 from sidecar.core.recorded import Blocker, Run
-from sidecar.core.snapshot import Target
+from sidecar.core.snapshot import Snapshot, Target
 from sidecar.core.states import Gate, Phase, Reason
 
 FEW: Final = 3
@@ -100,10 +100,15 @@ def schemas(target: Target) -> str:
     return f"{target.count} schemas ({', '.join(target.schemas[:FEW])}{more})"
 
 
+CLOSING: Final = frozenset(
+    reason for reason in Reason if reason.startswith(("schema_", "history_", "database_"))
+)
+"""Reasons that are those of a target, and not of the gate alone."""
+
 NEXT = {
     Reason.SCHEMA_CURRENT: "nothing to do",
     Reason.SCHEMA_AHEAD: "a newer release has migrated; finish the deploy or the rollback",
-    Reason.SCHEMA_BEHIND: "apply the migrations: python manage.py migrate",
+    Reason.SCHEMA_BEHIND: "apply the migrations: {commands}",
     Reason.HISTORY_INCONSISTENT: "compare django_migrations with the code: "
     "python manage.py migrate --plan",
     Reason.MIGRATE_RUNNING: "wait until the running migrate has ended",
@@ -120,10 +125,27 @@ def next_step(reason: Reason, targets: Sequence[Target]) -> str:
     """Return what to do next; where a migrate is under way, that is not to start another."""
     runs = [target.run for target in targets if target.run is not None]
     if not runs or reason is not Reason.SCHEMA_BEHIND:
-        return NEXT[reason]
+        return NEXT[reason].format(commands=_commands(targets))
     if all(run.blocked_since is None for run in runs):
         return NEXT[Reason.MIGRATE_RUNNING]
     return "end what blocks the running migrate: SELECT pg_terminate_backend(pid)"
+
+
+def _commands(targets: Sequence[Target]) -> str:
+    """Return what migrates the databases that are behind; Django takes one at a time."""
+    behind = [t.database for t in targets if t.required and t.reason is Reason.SCHEMA_BEHIND]
+    options = {name: "" if name == "default" else f" --database={name}" for name in behind}
+    return " && ".join(f"python manage.py migrate{each}" for each in (options or {"": ""}).values())
+
+
+def is_fine(target: Target, snapshot: Snapshot) -> bool:
+    """Tell whether the gate is shut for another target and not for this one."""
+    gate = snapshot.gate
+    good = target.reason is Reason.SCHEMA_CURRENT or (
+        target.reason is Reason.SCHEMA_AHEAD and gate.reason is not Reason.SCHEMA_AHEAD
+    )
+    blamed = not (good and gate.reason in CLOSING)
+    return len(snapshot.targets) > 1 and (not blamed or not target.required)
 
 
 def _some(keys: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ class Dump:
         text = self._text()
         try:
             rows = _from_json(text) if text.lstrip()[:1] in {"[", "{"} else _from_csv(text)
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise UsageError(f"{self._name}: {error}") from None
         ordered = sorted(rows, key=lambda row: row[0])
         return Recorded("\n".join(key for _, key in ordered), note=f"read from {self._name}")
@@ -41,7 +41,7 @@ class Dump:
     def _text(self) -> str:
         try:
             if self._name == "-":
-                return sys.stdin.read()
+                return "" if sys.stdin is None else sys.stdin.read()
             return Path(self._name).read_text(encoding="utf-8-sig")
         except OSError as error:
             raise UsageError(f"{self._name}: {error.strerror}") from None

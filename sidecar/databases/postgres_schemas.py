@@ -29,6 +29,7 @@ from sidecar.databases.postgres_schemas_rows import (
     locked_in,
 )
 from sidecar.databases.postgres_schemas_sql import LIST, PLACE, SIGNATURE, THERE, regex
+from sidecar.errors import DatabaseDenied
 
 Chosen = tuple[str, list[str], list[str], bool]
 """The parameters of the queries: table, names, patterns, and whether the table must be there."""
@@ -136,9 +137,10 @@ class PostgresSchemas:
     async def _asked(self, connection: asyncpg.Connection, query: str) -> list[str]:
         try:
             rows = await connection.fetch(query)
-        except GONE:
-            if self._has_asked:
-                raise
+        except (asyncpg.SyntaxOrAccessError, *GONE) as error:
+            if self._has_asked or not isinstance(error, GONE):
+                told = f"{self._session.place}: schemas_query: {error}; correct the query, or grant"
+                raise DatabaseDenied(f"{told} the sidecar's role what it reads") from None
             # In a new database the table that it asks is not there before it is migrated.
             await connection.execute("ROLLBACK")
             await connection.execute(begin(self._address))

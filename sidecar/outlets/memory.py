@@ -6,11 +6,16 @@ With it a sidecar that is restarted during a database outage does not take its p
 import logging
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from sidecar.core.snapshot import Snapshot
 from sidecar.core.states import Phase
 
 LOG = logging.getLogger("sidecar.memory")
+
+
+LONGEST: Final = 200
+"""Characters, more than any digest has: the file may be anything, such as a device."""
 
 
 class Memory:
@@ -24,7 +29,8 @@ class Memory:
     def remembers(self, digest: str) -> bool:
         """Tell whether the gate was open for this manifest when the last process ended."""
         try:
-            return self._path.read_text(encoding="ascii").strip() == digest
+            with self._path.open(encoding="ascii") as file:
+                return file.read(LONGEST).strip() == digest
         except (OSError, UnicodeDecodeError):
             return False
 

@@ -13,13 +13,8 @@ from aiohttp import web
 
 from sidecar.core.document import health_document, timestamp
 from sidecar.core.snapshot import Snapshot, Target
-from sidecar.core.states import Phase, Reason
-from sidecar.core.telling import next_step, place, target_line
-
-CLOSING: Final = frozenset(
-    reason for reason in Reason if reason.startswith(("schema_", "history_", "database_"))
-)
-"""Reasons that are those of a target, and not of the gate alone."""
+from sidecar.core.states import Phase
+from sidecar.core.telling import is_fine, next_step, place, target_line
 
 SHOWN: Final = 5
 """How many pending migrations a verbose probe names."""
@@ -133,7 +128,8 @@ class Web:
             return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
         body, content_type = self._render_metrics(request.headers.get("Accept", ""))
         response = web.Response(body=body, headers={**HEADERS, "Content-Type": content_type})
-        response.enable_compression()
+        if b"q=0" not in request.headers.get("Accept-Encoding", "").encode():
+            response.enable_compression()
         return response
 
     async def _statusz(self, request: web.Request) -> web.Response:
@@ -181,7 +177,7 @@ def verbose(snapshot: Snapshot) -> str:
     lines = [
         line
         for target in snapshot.targets
-        for line in _check_lines(target, ready=gate.ready or _is_fine(target, snapshot))
+        for line in _check_lines(target, ready=gate.ready or is_fine(target, snapshot))
     ]
     since = timestamp(gate.since + snapshot.epoch)
     held = f", holding: {gate.holding}" if gate.holding else ""
@@ -190,12 +186,6 @@ def verbose(snapshot: Snapshot) -> str:
     if not gate.ready or gate.phase is Phase.HOLDING:
         lines.append(f"next: {next_step(gate.holding or gate.reason, snapshot.targets)}")
     return "\n".join(lines) + "\n"
-
-
-def _is_fine(target: Target, snapshot: Snapshot) -> bool:
-    """Tell whether the gate is shut for another target and not for this one."""
-    current = target.reason is Reason.SCHEMA_CURRENT and snapshot.gate.reason in CLOSING
-    return len(snapshot.targets) > 1 and (current or not target.required)
 
 
 def _check_lines(target: Target, *, ready: bool) -> list[str]:

@@ -33,6 +33,22 @@ def test_current_is_zero(migrated: Database, manifest: Path) -> None:
     assert ended.stdout.endswith("\nschema_current\nnext: nothing to do\n")
 
 
+@pytest.mark.parametrize("flag", ["", "--json"])
+@pytest.mark.parametrize(("stream", "encoding"), [(">&-", "utf-8"), ("| cat", "ascii")])
+def test_the_code_counts_whatever_the_stream_can_write(
+    migrated: Database, tmp_path: Path, flag: str, stream: str, encoding: str
+) -> None:
+    """Neither a closed output nor a release with letters of its own ends a check."""
+    manifest = tmp_path / "manifest.json"
+    project.bake(manifest, "--release=é☃").check_returncode()
+    line = f"set -o pipefail; {project.sidecar()} check --manifest={manifest} {flag} {stream}"
+    env = project.environment(DATABASE_URL=migrated.reader, PYTHONIOENCODING=encoding)
+    ended = subprocess.run(["bash", "-c", line], check=False, env=env, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    if flag and encoding == "ascii":
+        assert json.loads(ended.stdout)["release"] == "é☃"
+
+
 def test_behind_is_ten_and_names_what_is_pending(migrated: Database, manifest: Path) -> None:
     """The pending migrations stand in plan order, each with its operations."""
     migrated.migrate("orders", "0010")

@@ -1,5 +1,6 @@
 """The turn: one process at a time, and nothing left behind by one that dies."""
 
+import json
 import os
 import re
 import signal
@@ -60,7 +61,8 @@ def busy(database: Database) -> list[tuple[object, ...]]:
 def test_the_second_waits_without_a_snapshot(migrated: Database, release: Release) -> None:
     """It asks again and again; waiting inside the lock would hold up CREATE INDEX CONCURRENTLY."""
     with migrating(release, migrated):
-        second = release.start(*MIGRATE, "--lock-timeout=3s", *DJANGO, url=migrated.migrator)
+        flags = ("--lock-timeout=3s", "--json=second.json")
+        second = release.start(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
         until(lambda: bool(sessions(migrated, "queue")), "the second has a place in the queue")
         time.sleep(0.3)
         waiting = migrated.execute(
@@ -73,6 +75,8 @@ def test_the_second_waits_without_a_snapshot(migrated: Database, release: Releas
         assert second.returncode == 124
         assert "waiting for another run of migrate: 45 of 46 applied" in told
         assert "sidecar: no turn within 3 s" in told
+    report = json.loads((release.folder / "second.json").read_text())
+    assert 3 <= report["waited_seconds"] <= report["seconds"]
 
 
 def test_killed_it_leaves_neither_a_lock_nor_a_command(

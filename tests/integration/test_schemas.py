@@ -13,7 +13,7 @@ from sidecar.core.states import Reason
 from sidecar.databases import UNASKED, Address
 from sidecar.databases.postgres_schemas import EXACT, PostgresSchemas
 from sidecar.databases.postgres_schemas_rows import MANY
-from sidecar.errors import DatabaseError
+from sidecar.errors import DatabaseDenied, DatabaseError
 from support import schemas
 from support.postgres import PASSWORD, Server
 from support.process import until
@@ -170,7 +170,16 @@ async def test_a_query_that_cannot_be_asked_yet_is_behind(many: Server) -> None:
     many.execute("CREATE TABLE clients AS SELECT 'tenant_1' AS name UNION SELECT NULL", "many")
     assert [one.schemas for one in (await database.read()).each()] == [("tenant_1",)]
     many.execute("DROP TABLE clients", "many")
-    with pytest.raises(DatabaseError, match="clients"):
+    with pytest.raises(DatabaseDenied, match="schemas_query: relation"):
+        await database.read()
+    await database.release()
+
+
+@pytest.mark.parametrize("query", ["SELECT FROM WHERE", "SELECT name FROM pg_file_settings"])
+async def test_a_query_that_can_never_be_asked_is_denied(many: Server, query: str) -> None:
+    """Its own words, and no GRANT on a table that it does not read."""
+    database = PostgresSchemas(Address(url=many.url("many", "alone"), schemas_query=query))
+    with pytest.raises(DatabaseDenied, match="schemas_query: "):
         await database.read()
     await database.release()
 

@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from support import project
 from support.database import Database
 
@@ -42,6 +44,18 @@ def test_without_a_command_it_ends_with_zero(migrated: Database, manifest: Path)
         env=project.environment(DATABASE_URL=migrated.reader),
     )  # fmt: skip
     assert ended.returncode == 0
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true"])
+def test_the_command_runs_though_nobody_reads(
+    migrated: Database, manifest: Path, tmp_path: Path, stderr: str
+) -> None:
+    """A worker must not depend on its log's pipe."""
+    ran = tmp_path / "ran"
+    words = " ".join(command(manifest, "--", "touch", str(ran)))
+    env = project.environment(DATABASE_URL=migrated.reader)
+    subprocess.run(["bash", "-c", f"{words} {stderr}"], check=False, env=env, timeout=30)
+    assert ran.exists()
 
 
 def test_gives_up_in_time_even_when_the_database_hangs(database: Database, manifest: Path) -> None:

@@ -54,6 +54,7 @@ async def test_standard_input_is_a_dump_too(monkeypatch: pytest.MonkeyPatch) -> 
         (b'[["a"]]', "is no row"),
         (b'[{"app": "a"}]', "cannot be read as rows"),
         (b"[", "cannot be read as rows"),
+        (b"app,name\na," + b"x" * 200_000, "field larger than field limit"),
         (b"\xff\xfe\x00", "is neither JSON nor CSV in UTF-8"),
     ],
 )

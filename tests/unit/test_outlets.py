@@ -98,6 +98,7 @@ def test_memory_does_not_trust_garbage(tmp_path: Path) -> None:
     """A state file of another kind is as good as none."""
     (tmp_path / "state").write_bytes(b"\xff\x00")
     assert not Memory(tmp_path / "state").remembers("sha256:0")
+    assert not Memory(Path("/dev/zero")).remembers("sha256:0")
 
 
 def test_metrics_are_what_promtool_expects() -> None:

@@ -210,6 +210,38 @@ def test_health_json_passes_warns_and_fails(
     assert document["checks"]["default:schema"][0]["output"] == target_line(target)
 
 
+def test_of_several_targets_each_has_its_own_status() -> None:
+    """Whoever reads health+json sees which of them it is."""
+    other = msgspec.structs.replace(DOWN, database="other")
+    spared = msgspec.structs.replace(DOWN, database="spared", required=False)
+    looks = [Look(at=1.0, outcome=Outcome.CURRENT)]
+    down = Look(at=2.0, failure=Reason.DATABASE_UNREACHABLE)
+
+    def statuses(*events: Look) -> list[str]:
+        seen = snapshot(CURRENT, *events)
+        several = msgspec.structs.replace(seen, targets=(CURRENT, AHEAD, other, spared))
+        checks = health_document(several)["checks"]
+        return [each["status"] for found in checks.values() for each in found]
+
+    assert statuses(*looks, down) == ["pass", "pass", "warn", "warn"]
+    assert statuses(down) == ["pass", "pass", "fail", "warn"]
+    assert statuses(Look(at=1.0, outcome=Outcome.AHEAD), Drain(2.0)) == [*["fail"] * 3, "warn"]
+
+
+def test_each_database_that_is_behind_has_its_command() -> None:
+    """Django migrates one database at a time."""
+    other = msgspec.structs.replace(BEHIND, database="other")
+    spared = msgspec.structs.replace(BEHIND, database="spared", required=False)
+    default, more = "python manage.py migrate", "python manage.py migrate --database=other"
+    for targets, commands in (
+        ((BEHIND,), default),
+        ((CURRENT, other, spared), more),
+        ((BEHIND, other), f"{default} && {more}"),
+    ):
+        told = next_step(Reason.SCHEMA_BEHIND, targets)
+        assert told == f"apply the migrations: {commands}"
+
+
 @pytest.mark.parametrize(
     ("targets", "look"),
     [
