@@ -35,7 +35,9 @@ class _Moment(msgspec.Struct, frozen=True):
     reason: Reason
     at: float
     policy: Policy
+    looked: str = ""
     repeated: bool = False
+    outage: bool = False
 
 
 Rule = Callable[[Gate, _Moment], Gate]
@@ -59,9 +61,12 @@ def begin(at: float, *, remembered: bool = False) -> Gate:
 def step(gate: Gate, event: Event, policy: Policy) -> Gate:
     """Return the state after this event."""
     signal, reason = _read(event, policy)
-    rule = TABLE[gate.phase, signal]
-    repeated = isinstance(event, Look) and event.repeated
-    after = rule(gate, _Moment(signal, reason, event.at, policy, repeated))
+    moment, doubted = _Moment(signal, reason, event.at, policy), gate
+    if isinstance(event, Look):
+        who = (event.looked, event.repeated, event.outage)
+        moment = _Moment(signal, reason, event.at, policy, *who)
+        doubted = _cleared(gate, event)
+    after = TABLE[gate.phase, signal](doubted, moment)
     if (after.phase, after.reason, after.holding) != (gate.phase, gate.reason, gate.holding):
         after = msgspec.structs.replace(after, since=event.at)
     if after.phase is Phase.OPEN and after.opened_at is None:
@@ -110,6 +115,21 @@ def _become(gate: Gate, phase: Phase, reason: Reason, holding: Reason | None = N
     )
 
 
+def _cleared(gate: Gate, look: Look) -> Gate:
+    """Return the gate without the doubts of a database that is found to be current."""
+    if not look.cleared:
+        return gate
+    doubts = {name: count for name, count in gate.doubts.items() if name != look.looked}
+    return msgspec.structs.replace(gate, doubts=doubts)
+
+
+def _counted(gate: Gate, moment: _Moment) -> dict[str, int]:
+    """Return the doubts with this look; only looks at one database confirm each other."""
+    if moment.repeated:
+        return gate.doubts
+    return {**gate.doubts, moment.looked: gate.doubts.get(moment.looked, 0) + 1}
+
+
 def ignore(gate: Gate, moment: _Moment) -> Gate:  # noqa: ARG001 - every rule has one shape
     """Nothing changes."""
     return gate
@@ -133,11 +153,10 @@ def wait_blind(gate: Gate, moment: _Moment) -> Gate:
 
 def doubt(gate: Gate, moment: _Moment) -> Gate:
     """Not ready; the reason changes only when a second look in a row agrees."""
-    if moment.repeated and gate.doubts:
-        return gate
-    if gate.doubts + 1 >= INCONSISTENT_LOOKS:
-        return msgspec.structs.replace(wait(gate, moment), doubts=gate.doubts + 1)
-    return msgspec.structs.replace(gate, doubts=gate.doubts + 1, good_since=None)
+    doubts = _counted(gate, moment)
+    if max(doubts.values(), default=0) >= INCONSISTENT_LOOKS:
+        return msgspec.structs.replace(wait(gate, moment), doubts=doubts)
+    return msgspec.structs.replace(gate, doubts=doubts, good_since=None)
 
 
 def settle(gate: Gate, moment: _Moment) -> Gate:
@@ -145,7 +164,7 @@ def settle(gate: Gate, moment: _Moment) -> Gate:
     good_since = moment.at if gate.good_since is None else gate.good_since
     if moment.at - good_since >= moment.policy.settle:
         return _become(gate, Phase.OPEN, moment.reason)
-    return msgspec.structs.replace(gate, good_since=good_since, doubts=0)
+    return msgspec.structs.replace(gate, good_since=good_since, doubts={})
 
 
 def keep_open(gate: Gate, moment: _Moment) -> Gate:
@@ -156,17 +175,17 @@ def keep_open(gate: Gate, moment: _Moment) -> Gate:
 
 def confirm(gate: Gate, moment: _Moment) -> Gate:
     """Closes when enough looks in a row agree, unless the policy is to hold; holds until then."""
-    if moment.repeated and gate.doubts:
-        return gate
-    policy, doubts = moment.policy, gate.doubts + 1
+    policy, doubts = moment.policy, _counted(gate, moment)
     needed = policy.regression_confirmations
     if moment.signal is Signal.INCONSISTENT:
         needed = max(needed, INCONSISTENT_LOOKS)
     closes = policy.close_on_regression or moment.signal in {Signal.AHEAD, Signal.PRUNED}
-    if closes and doubts >= needed:
+    if closes and max(doubts.values(), default=0) >= needed:
         return _become(gate, Phase.CLOSED, moment.reason)
     held = _become(gate, Phase.HOLDING, gate.reason, holding=moment.reason)
-    return msgspec.structs.replace(held, doubts=doubts)
+    # An outage of one database goes on while another one is behind.
+    failing_since = gate.failing_since if moment.outage else None
+    return msgspec.structs.replace(held, doubts=doubts, failing_since=failing_since)
 
 
 def hold_pruned(gate: Gate, moment: _Moment) -> Gate:

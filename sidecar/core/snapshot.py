@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from sidecar.core.batch import Applied, Batch
 from sidecar.core.graph import Outcome, Verdict
@@ -98,24 +99,29 @@ def overall(targets: Sequence[Target], at: float, looked: str | None = None) -> 
     required = [target for target in targets if target.required] or targets
     if any(target.looked_at is None for target in required):
         return None
+    mine = [target for target in required if target.database == looked]
+    look = Look(
+        at=at,
+        looked=looked or "",
+        cleared=bool(mine) and all(t.reason is Reason.SCHEMA_CURRENT for t in mine),
+        outage=any(target.failure is not None for target in required),
+    )
     told = [
         (t.database, t.verdict) for t in required if t.failure is None and t.verdict is not None
     ]
     for outcome in (Outcome.INCONSISTENT, Outcome.BEHIND):
         found = [(name, verdict) for name, verdict in told if verdict.outcome is outcome]
         if found:
-            return Look(
-                at=at,
-                outcome=outcome,
-                pruned=all(verdict.pruned for _, verdict in found),
-                repeated=looked is not None and looked not in {name for name, _ in found},
-            )
+            pruned = all(verdict.pruned for _, verdict in found)
+            blamed = {name for name, verdict in found if verdict.pruned is pruned}
+            repeated = looked is not None and looked not in blamed
+            return replace(look, outcome=outcome, pruned=pruned, repeated=repeated)
     for target in required:
         if target.failure is not None:
-            return Look(at=at, failure=target.failure)
+            return replace(look, failure=target.failure)
     ahead = {name for name, verdict in told if verdict.outcome is Outcome.AHEAD}
-    return Look(
-        at=at,
+    return replace(
+        look,
         outcome=Outcome.AHEAD if ahead else Outcome.CURRENT,
         migrating=any(target.run is not None for target in required),
         repeated=bool(ahead) and looked is not None and looked not in ahead,

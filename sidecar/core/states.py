@@ -68,8 +68,14 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     failure: Reason | None = None
     pruned: bool = False
     migrating: bool = False
+    looked: str = ""
+    """Which database was looked at."""
     repeated: bool = False
-    """Nothing of it was read anew: another database was looked at."""
+    """Nothing of it was read anew: others have said so before."""
+    cleared: bool = False
+    """All that is required of the database that was looked at is current."""
+    outage: bool = False
+    """Something that is required could not be read, whatever the rest says."""
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -98,8 +104,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """When phase, reason or holding last changed."""
     opened_at: float | None = None
     """When the gate first opened."""
-    doubts: int = 0
-    """Looks in a row that spoke against the state and are not yet believed."""
+    doubts: dict[str, int] = {}
+    """By database: looks in a row that spoke against the state and are not yet believed."""
     good_since: float | None = None
     failing_since: float | None = None
 

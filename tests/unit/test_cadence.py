@@ -5,7 +5,9 @@ from sidecar.core.states import Gate, Phase, Reason
 
 WAITING = Gate(since=0.0, phase=Phase.WAITING, reason=Reason.SCHEMA_BEHIND)
 OPEN = Gate(since=0.0, phase=Phase.OPEN, reason=Reason.SCHEMA_CURRENT)
-CONFIRMING = Gate(since=0.0, phase=Phase.HOLDING, reason=Reason.SCHEMA_CURRENT, doubts=1)
+CONFIRMING = Gate(
+    since=0.0, phase=Phase.HOLDING, reason=Reason.SCHEMA_CURRENT, doubts={"default": 1}
+)
 HOLDING = Gate(since=0.0, phase=Phase.HOLDING, reason=Reason.SCHEMA_CURRENT)
 
 

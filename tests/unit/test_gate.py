@@ -241,8 +241,8 @@ def test_a_look_at_another_database_confirms_nothing() -> None:
     gate = step(gate, Look(at=1.0, outcome=Outcome.BEHIND), policy)
     for at in range(2, 9):
         gate = step(gate, Look(at=at, outcome=Outcome.BEHIND, repeated=True), policy)
-    assert (gate.phase, gate.doubts) == (Phase.HOLDING, 1)
+    assert (gate.phase, gate.doubts) == (Phase.HOLDING, {"": 1})
     assert step(gate, Look(at=9.0, outcome=Outcome.BEHIND), policy).phase is Phase.CLOSED
     shut = step(begin(0.0), Look(at=0.0, outcome=Outcome.INCONSISTENT), policy)
     again = step(shut, Look(at=1.0, outcome=Outcome.INCONSISTENT, repeated=True), policy)
-    assert again.doubts == 1
+    assert again.doubts == {"": 1}

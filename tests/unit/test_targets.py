@@ -1,12 +1,15 @@
 """What a look at one database makes of its targets."""
 
 import pytest
+from msgspec.structs import replace
 
+from sidecar.core.gate import begin as begin_gate
+from sidecar.core.gate import step
 from sidecar.core.graph import Outcome, compare
 from sidecar.core.manifest import Key
 from sidecar.core.recorded import Recorded
 from sidecar.core.snapshot import Target, overall
-from sidecar.core.states import Look, Reason
+from sidecar.core.states import Look, Policy, Reason, Tick
 from sidecar.core.targets import Needs, Watched, begin, failed, read
 from support.manifests import chain, manifest
 
@@ -181,17 +184,72 @@ def target(name: str, text: str | None, *, required: bool = True) -> Target:
     [
         (
             [target("a", ALL), target("b", HALF)],
-            Look(at=0, outcome=Outcome.BEHIND, repeated=True),
+            Look(at=0, looked="a", outcome=Outcome.BEHIND, repeated=True, cleared=True),
         ),
-        ([target("a", HALF), target("b", HALF)], Look(at=0, outcome=Outcome.BEHIND)),
-        ([target("a", ALL), target("b", None)], Look(at=0, failure=Reason.DATABASE_TIMEOUT)),
+        ([target("a", HALF), target("b", HALF)], Look(at=0, looked="a", outcome=Outcome.BEHIND)),
+        (
+            [target("a", ALL), target("b", None)],
+            Look(at=0, looked="a", failure=Reason.DATABASE_TIMEOUT, cleared=True, outage=True),
+        ),
         (
             [target("a", ALL), target("b", None, required=False)],
-            Look(at=0, outcome=Outcome.CURRENT),
+            Look(at=0, looked="a", outcome=Outcome.CURRENT, cleared=True),
         ),
-        ([target("a", HALF, required=False)], Look(at=0, outcome=Outcome.BEHIND)),
+        ([target("a", HALF, required=False)], Look(at=0, looked="a", outcome=Outcome.BEHIND)),
     ],
 )
 def test_the_worst_required_target_counts(targets: list[Target], expected: Look) -> None:
     """What only another database says than the one just looked at is repeated, not confirmed."""
     assert overall(targets, 0, "a") == expected
+
+
+DOWN = (Reason.DATABASE_TIMEOUT, "slow")
+OUTAGE_CLOSES = Policy(close_on_outage_after=4.0)
+
+
+def play(*looks: tuple[str, str | None], policy: Policy = Policy()) -> list[str]:  # noqa: B008 - frozen
+    """Return the phases of an open gate as one database after the other is looked at."""
+    watched = {name: look(begin(name), Recorded(ALL)) for name in "ab"}
+    gate = step(begin_gate(0.0), Look(at=0.0, outcome=Outcome.CURRENT), policy)
+    phases = []
+    for at, (name, text) in enumerate(looks, 1):
+        before = watched[name]
+        seen = failed(before, *DOWN) if text is None else look(before, Recorded(text))
+        watched[name] = seen
+        targets = [replace(t, looked_at=1.0) for each in watched.values() for t in each.targets]
+        found = overall(targets, float(at), name)
+        assert found is not None
+        gate = step(step(gate, Tick(float(at)), policy), found, policy)
+        phases.append(str(gate.phase))
+    return phases
+
+
+def test_a_good_look_clears_what_its_database_gave_to_doubt() -> None:
+    """Also while another one cannot be read, so that two blips far apart are none."""
+    blip = (("a", HALF), ("a", ALL))
+    assert set(play(("b", None), *blip, ("b", None), *blip)) == {"holding"}
+    assert play(("b", None), ("a", HALF), ("b", None), ("a", HALF))[-1] == "closed"
+
+
+def test_only_looks_at_one_database_confirm_each_other() -> None:
+    """Two that each have a blip at the same time are no regression."""
+    assert play(("a", HALF), ("b", HALF)) == ["holding", "holding"]
+    assert play(("a", HALF), ("b", HALF), ("a", ALL), ("b", HALF))[-1] == "closed"
+
+
+def test_a_pruned_squash_confirms_nobodys_regression() -> None:
+    """It holds a gate open for as long as it is there, and is behind all that time."""
+    behind, pruned = target("a", HALF), target("b", HALF)
+    assert pruned.verdict is not None
+    pruned = replace(pruned, verdict=replace(pruned.verdict, pruned=True))
+    found = overall([behind, pruned], 0.0, "b")
+    assert found is not None
+    assert (found.pruned, found.repeated) == (False, True)
+
+
+def test_an_outage_goes_on_while_another_database_has_a_blip() -> None:
+    """`hold_for` is counted from the first look that failed."""
+    phases = play(
+        *(("b", None), ("a", HALF), ("a", ALL), ("b", None), ("b", None)), policy=OUTAGE_CLOSES
+    )
+    assert phases == [*["holding"] * 4, "closed"]

@@ -253,9 +253,9 @@ def test_each_database_that_is_behind_has_its_command() -> None:
         ((Target(database="x", required=False),), None),
         ((CURRENT, CURRENT), Look(at=9.0, outcome=Outcome.CURRENT)),
         ((CURRENT, AHEAD), Look(at=9.0, outcome=Outcome.AHEAD)),
-        ((AHEAD, DOWN), Look(at=9.0, failure=Reason.DATABASE_UNREACHABLE)),
-        ((DOWN, BEHIND, AHEAD), Look(at=9.0, outcome=Outcome.BEHIND)),
-        ((BEHIND, BROKEN, DOWN), Look(at=9.0, outcome=Outcome.INCONSISTENT)),
+        ((AHEAD, DOWN), Look(at=9.0, failure=Reason.DATABASE_UNREACHABLE, outage=True)),
+        ((DOWN, BEHIND, AHEAD), Look(at=9.0, outcome=Outcome.BEHIND, outage=True)),
+        ((BEHIND, BROKEN, DOWN), Look(at=9.0, outcome=Outcome.INCONSISTENT, outage=True)),
     ],
 )
 def test_the_worst_target_speaks_for_all(targets: tuple[Target, ...], look: Look | None) -> None:
