@@ -29,35 +29,33 @@ READ: Final = """
            extract(epoch FROM max(applied))::float8 AS last_applied,
            (SELECT oid FROM place) AS schema_oid,
            (SELECT nspname FROM place) AS schema,
-           (SELECT {running} FROM place) AS running,
-           {hidden} AS hidden
+           (SELECT {running} FROM place) AS running
       FROM {table}
 """
 
 # A schema without USAGE is passed over in the search_path: Django, whose role may have it,
 # would read the table there and not the one that we find behind it.
 HIDDEN: Final = """
-    (WITH path AS (
-         SELECT at, CASE WHEN part IN ('"$user"', '$user') THEN current_user
-                         WHEN part LIKE '"%' THEN replace(btrim(part, '"'), '""', '"')
-                         ELSE lower(part) END AS name
-           FROM (SELECT btrim(raw) AS part, at
-                   FROM unnest(string_to_array(current_setting('search_path'), ','))
-                        WITH ORDINALITY AS setting (raw, at)) AS parts
-     )
-     SELECT n.nspname FROM path JOIN pg_namespace n ON n.nspname = path.name
-       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $1
-      WHERE NOT has_schema_privilege(n.oid, 'USAGE')
-        AND at < (SELECT min(at) FROM path WHERE name = (SELECT nspname FROM place))
-      LIMIT 1)
+    WITH path AS (
+        SELECT at, CASE WHEN part IN ('"$user"', '$user') THEN current_user
+                        WHEN part LIKE '"%' THEN replace(btrim(part, '"'), '""', '"')
+                        ELSE lower(part) END AS name
+          FROM (SELECT btrim(raw) AS part, at
+                  FROM unnest(string_to_array(current_setting('search_path'), ','))
+                       WITH ORDINALITY AS setting (raw, at)) AS parts
+    )
+    SELECT n.nspname AS schema, current_user AS role
+      FROM path JOIN pg_namespace n ON n.nspname = path.name
+      JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $1
+     WHERE NOT has_schema_privilege(n.oid, 'USAGE')
+       AND at < (SELECT min(at) FROM path WHERE name = $2)
+     ORDER BY at LIMIT 1
 """
 
 RECENT: Final = """
     SELECT app || '.' || name AS key, extract(epoch FROM applied)::float8 AS at
       FROM {table} WHERE applied IS NOT NULL ORDER BY id DESC LIMIT 500
 """
-
-ROLE: Final = "SELECT current_user"
 
 # A schema without USAGE is passed over in the search_path, and the table in it looks absent.
 WHY_ABSENT: Final = """
@@ -99,12 +97,13 @@ class Postgres:
         self._session = Session(address, APPLICATION_NAME)
         self._table = self._session.connector.table
         self._text: str | None = None
+        self._unsure = True
 
     async def read(self) -> Recorded:
         """Return what is recorded; see `Database.read`."""
         # The server's own timeouts come first; this one is for a server that is silent.
         async with (
-            self._session.speaking() as connection,
+            self._session.speaking(self._fresh) as connection,
             asyncio.timeout(self._address.read_timeout + 0.5),
         ):
             return await self._look(connection)
@@ -112,6 +111,10 @@ class Postgres:
     async def release(self) -> None:
         """Close the connection, if one is held."""
         await self._session.release()
+
+    async def _fresh(self, connection: asyncpg.Connection) -> None:  # noqa: ARG002 - a Prepare
+        # Only a new session takes over what ALTER ROLE and ALTER DATABASE have set meanwhile.
+        self._unsure = True
 
     async def _look(self, connection: asyncpg.Connection) -> Recorded:
         milliseconds = int(self._address.read_timeout * 1000)
@@ -121,8 +124,7 @@ class Postgres:
             f"SET LOCAL lock_timeout = {milliseconds // 2}"
         )
         await connection.execute(begin)
-        hidden = "NULL" if self._address.schema else HIDDEN
-        read = READ.format(table=self._table, running=ANYWHERE, hidden=hidden)
+        read = READ.format(table=self._table, running=ANYWHERE)
         try:
             (row,) = await connection.fetch(read, self._table)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
@@ -132,9 +134,11 @@ class Postgres:
             await connection.execute("COMMIT")
             self._text = None
             return absent
-        if row["hidden"] is not None:
-            raise DatabaseDenied(self._grant(row["hidden"], await connection.fetchval(ROLE)))
         text: str = row["text"] or ""
+        if self._address.schema is None and (self._unsure or text != self._text):
+            for hidden in await connection.fetch(HIDDEN, TABLE, row["schema"]):
+                raise DatabaseDenied(self._grant(hidden["schema"], hidden["role"]))
+            self._unsure = False
         recorded = Recorded(
             text,
             row["schema"],
