@@ -58,6 +58,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken = 0
         self._server: asyncio.Server | None = None
+        self._place = socket.socket()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
@@ -93,8 +94,12 @@ class Proxy:
 
     async def _listen(self) -> None:
         self._changed = asyncio.Condition()
+        # Bound for as long as the proxy lives: a port that nobody has while it refuses would be
+        # given to the next proxy or server, which may be one that answers.
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind((self.host, self.port))
+        self.port = self._place.getsockname()[1]
         self._server = await asyncio.start_server(self._take, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def _become(self, mode: Mode) -> None:
         if mode is Mode.REFUSE and self._server is not None:
@@ -111,6 +116,7 @@ class Proxy:
     async def _end(self) -> None:
         if self._server is not None:
             self._server.close()
+        self._place.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
