@@ -128,7 +128,7 @@ class Web:
             return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
         body, content_type = self._render_metrics(request.headers.get("Accept", ""))
         response = web.Response(body=body, headers={**HEADERS, "Content-Type": content_type})
-        if b"q=0" not in request.headers.get("Accept-Encoding", "").encode():
+        if "q=0" not in request.headers.get("Accept-Encoding", ""):
             response.enable_compression()
         return response
 

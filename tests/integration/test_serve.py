@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -114,6 +115,16 @@ def test_an_outage_holds_an_open_gate_and_ends_by_itself(manifest: Path, fault: 
                 server.start()
             until(lambda: sidecar.status()["phase"] == "open", "it recovers", within=20)
             assert sidecar.ready()
+
+
+def test_metrics_are_not_packed_for_who_refuses_it(database: Database, manifest: Path) -> None:
+    """`q=0` means never (RFC 9110, 12.4.2)."""
+    with Sidecar(manifest, url=database.reader) as sidecar:
+        for wanted, packed in (("gzip", "gzip"), ("gzip;q=0", None)):
+            headers = {"Accept-Encoding": wanted}
+            asked = Request(f"{sidecar.url}/metrics", headers=headers)  # noqa: S310
+            with urlopen(asked, timeout=5) as answer:  # noqa: S310
+                assert answer.headers["Content-Encoding"] == packed
 
 
 def test_metrics_say_what_the_gate_says(database: Database, manifest: Path) -> None:
