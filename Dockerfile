@@ -12,14 +12,15 @@ WORKDIR /build
 COPY requirements/build.txt requirements/${REQUIREMENTS}.txt ./
 # pip and the build backend live in an environment of their own: what is shipped has neither.
 RUN python3 -m venv tools \
-    && tools/bin/pip install --quiet --require-hashes -r build.txt \
+    && tools/bin/pip install --quiet --no-deps --require-hashes -r build.txt \
     && python3 -m venv --without-pip /opt/sidecar \
-    && tools/bin/pip --python /opt/sidecar/bin/python install --quiet --require-hashes -r "${REQUIREMENTS}.txt"
+    && tools/bin/pip --python /opt/sidecar/bin/python install --quiet --no-deps --require-hashes -r "${REQUIREMENTS}.txt"
 COPY pyproject.toml README.md LICENSE ./
 COPY sidecar sidecar
 COPY tools/sbom.py ./
 RUN tools/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . \
-    && tools/bin/pip --python /opt/sidecar/bin/python install --quiet --no-deps dist/*.whl
+    && tools/bin/pip --python /opt/sidecar/bin/python install --quiet --no-deps dist/*.whl \
+    && tools/bin/pip --python /opt/sidecar/bin/python check
 WORKDIR /opt/sidecar
 # The stand-alone files get a path that no Python version is part of. Byte code is compiled now,
 # since nothing can be written later, and checked against nothing, so that it carries no time.

@@ -4,6 +4,7 @@ make demo                leaves everything serving until Ctrl-C
 make demo ARGS=--once    ends by itself
 """
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -132,12 +133,17 @@ def main(arguments: list[str]) -> int:
 
 
 def stay(database: Database, sidecar: Sidecar) -> None:
-    """Leave everything serving until Ctrl-C."""
-    step("Everything goes on serving until Ctrl-C")
-    for path in ("/", "/readyz?verbose", "/startupz", "/livez", "/status", "/metrics"):
-        told(sidecar.url + path)
-    told(f"cd compose/app && DATABASE_URL='{database.migrator}' \\")
-    told("    ../../.venv/bin/python manage.py migrate orders 0011")
+    """Leave everything serving until Ctrl-C, and say how to look around."""
+    python, app = shlex.quote(sys.executable), shlex.quote(str(project.APP))
+    migrate = f"(cd {app} && DATABASE_URL={shlex.quote(database.migrator)} {python} manage.py migrate"
+    step("7. Everything goes on running. Look around:")
+    told(f"a page for people    {sidecar.url}/")
+    for path in ("/readyz?verbose", "/startupz", "/livez", "/status", "/metrics"):
+        told(f"curl '{sidecar.url}{path}'")
+    step("Close the gate, and open it again, from another terminal:")
+    told(f"{migrate} orders 0011)")
+    told(f"{migrate})")
+    step("Ctrl-C stops everything.")
     try:
         sidecar.process.wait()
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support import project
+from support import needs, project
 from support.database import Database, add_database
 from support.postgres import Server
 
@@ -64,3 +64,14 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("SIDECAR_", "PG", "DATABASE_URL", "DJANGO_")):
             monkeypatch.delenv(name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare what tests may need."""
+    needs.register(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that uses what not every machine has carries its marker."""
+    needs.enter(item)

@@ -41,8 +41,9 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
 @pytest.fixture(scope="session")
 def python() -> list[str]:
     """Return the build arguments that name the Python base."""
+    needs.declare("docker")
     if subprocess.run(["docker", "info"], check=False, capture_output=True).returncode:
-        needs.missing("a Docker engine; `make e2e` brings one")
+        needs.missing("docker")
     image = os.environ.get("PYTHON_IMAGE")
     return ["--build-arg", f"PYTHON_IMAGE={image}"] if image else []
 

@@ -3,10 +3,14 @@
 import time
 from collections.abc import Callable
 
+import pytest
+
 from e2e.compose import Project
 from e2e.docker import Image
 from e2e.visitor import Visitor
 from support.process import until
+
+pytestmark = pytest.mark.docker
 
 
 def test_blue_green(

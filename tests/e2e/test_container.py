@@ -8,6 +8,8 @@ import pytest
 from e2e.docker import Container, Image, docker, moment
 from support.process import until
 
+pytestmark = pytest.mark.docker
+
 BARE = ("--read-only", "--user=12345:0", "--cap-drop=ALL", "--network=none")
 NOWHERE = "--env=DATABASE_URL=postgres://sidecar:x@127.0.0.1/shop"
 ORPHAN = "(sleep 0.1 & echo $!)"

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from e2e.compose import Project
 from e2e.docker import Image
 from e2e.visitor import Visitor
 from support.process import until
+
+pytestmark = pytest.mark.docker
 
 NEXT = Path(__file__).parent / "release-2" / "0013_order_gift_note.py"
 COUNT = "SELECT count(*), count(DISTINCT (app, name)) FROM django_migrations"

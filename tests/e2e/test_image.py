@@ -17,6 +17,8 @@ from e2e.docker import Image
 from e2e.standins import OFFICIAL, PREFIX, build
 from support.project import REPOSITORY
 
+pytestmark = pytest.mark.docker
+
 DOCKERFILES = ("Dockerfile", "compose/app/Dockerfile", "compose/sidecar/Dockerfile")
 VALIDATE = """
 import sys

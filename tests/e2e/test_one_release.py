@@ -4,10 +4,14 @@ import json
 import time
 from collections.abc import Callable
 
+import pytest
+
 from e2e.compose import Project
 from e2e.docker import Container, Image, docker, moment
 from e2e.visitor import Visitor
 from support.process import ask, until
+
+pytestmark = pytest.mark.docker
 
 SLOW = "4"
 

@@ -9,6 +9,8 @@ from e2e.compose import Project
 from e2e.docker import Image
 from support.process import ask, until
 
+pytestmark = pytest.mark.docker
+
 SECRETS = {
     "POSTGRES_PASSWORD": "one",
     "MIGRATE_PASSWORD": "two",

@@ -1,6 +1,5 @@
 """A run of migrate as others see it: sidecars, Prometheus, a Pushgateway."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support import needs
 from support.database import READER, Database
-from support.needs import missing
 from support.pgbouncer import PgBouncer
 from support.postgres import free_port
 from support.process import Sidecar, ask, until
@@ -152,8 +151,7 @@ def test_a_run_leaves_metrics_in_a_textfile(
     migrated: Database, release: Release, tmp_path: Path
 ) -> None:
     """It is what promtool accepts; a run that had nothing to do only says that all is well."""
-    if shutil.which("promtool") is None:
-        missing("promtool (Debian package prometheus)")
+    needs.program("prometheus", "promtool")
     file = tmp_path / "migrate.prom"
     release.run(*MIGRATE, f"--textfile={file}", *DJANGO, url=migrated.migrator)
     text = file.read_text()
@@ -172,9 +170,7 @@ def test_a_run_leaves_metrics_in_a_textfile(
 @contextmanager
 def pushgateway() -> Iterator[str]:
     """A real Pushgateway; its URL."""
-    program = shutil.which("prometheus-pushgateway")
-    if program is None:
-        missing("prometheus-pushgateway (Debian package)")
+    program = needs.program("pushgateway", "prometheus-pushgateway")
     port = free_port()
     with subprocess.Popen(
         [program, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL

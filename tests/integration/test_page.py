@@ -22,6 +22,8 @@ from support.database import Database
 from support.process import Sidecar, until
 from support.proxy import Mode, Proxy
 
+pytestmark = pytest.mark.chromium
+
 TOKEN = "s3cret-token"  # noqa: S105 - a test's own
 QUICK = ("--interval=200ms", "--connect-timeout=500ms", "--read-timeout=500ms")
 

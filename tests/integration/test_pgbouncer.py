@@ -20,6 +20,8 @@ from support.database import READER, Database
 from support.pgbouncer import POOL, PgBouncer
 from support.process import Sidecar, until
 
+pytestmark = pytest.mark.pgbouncer
+
 MODES = ("session", "transaction")
 CROWD = 2 * POOL
 ROWS = 50  # of the example project, squashed and squashing ones alike

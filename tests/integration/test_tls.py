@@ -18,6 +18,8 @@ from support.postgres import PASSWORD
 from support.process import Sidecar, until
 from support.tls import KEY_PASSWORD, TlsServer, make_certificates
 
+pytestmark = pytest.mark.postgresql_tls
+
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 NO_MATCH = "certificate is not valid for '127.0.0.1'"
 NO_ENTRY = "no pg_hba.conf entry"

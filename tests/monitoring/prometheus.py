@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import urllib.parse
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final, Self
 import yaml
 
 from monitoring.rules import ALERTS
-from support.needs import missing
+from support import needs
 from support.process import ask, until
 
 SCRAPE: Final = "500ms"
@@ -43,8 +42,7 @@ class Prometheus:
 
     def __init__(self, folder: Path) -> None:
         """Write its configuration; nothing runs yet."""
-        if shutil.which("prometheus") is None:
-            missing("prometheus (Debian package prometheus)")
+        needs.program("prometheus", "prometheus")
         self._folder = folder
         self.scrape({})
         (folder / "alerts.json").write_text(json.dumps(hurried(ALERTS.read_text())))

@@ -1,7 +1,6 @@
 """The shipped alert rules, and promtool."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from monitoring.cases import COMMON, STORIES, Story
-from support.needs import missing
+from support import needs
 from support.project import REPOSITORY
 
 FOLDER: Final = REPOSITORY / "k8s" / "components" / "monitoring"
@@ -24,8 +23,7 @@ def rules() -> list[dict[str, Any]]:
 
 def promtool(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     """Run promtool; the test is skipped where it is not installed."""
-    if shutil.which("promtool") is None:
-        missing("promtool (Debian package prometheus)")
+    needs.program("prometheus", "promtool")
     return subprocess.run(["promtool", *arguments], check=False, capture_output=True, text=True)
 
 

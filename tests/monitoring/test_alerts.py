@@ -7,6 +7,8 @@ import pytest
 from monitoring.cases import STORIES
 from monitoring.rules import ALERTS, promtool, rules, verify
 
+pytestmark = pytest.mark.prometheus
+
 
 def test_the_rules_are_what_promtool_expects() -> None:
     """Every expression and every template parses."""

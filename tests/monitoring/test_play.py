@@ -10,6 +10,8 @@ from monitoring.prometheus import Series
 from monitoring.rules import rules
 from monitoring.stage import SLOW, Stage
 
+pytestmark = pytest.mark.prometheus
+
 MUST_SHOW = {
     "Pods ready, and pods": {0, 3},
     "Migrations pending": {0, 2, 3},

@@ -1,6 +1,5 @@
 """A real Chromium (Debian's), driven by Playwright, and what it noticed of a page."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
@@ -8,7 +7,7 @@ from typing import Any, Final, Literal
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from support.needs import missing
+from support import needs
 from support.project import REPOSITORY
 
 SCREENSHOTS: Final = REPOSITORY / ".screenshots"
@@ -22,9 +21,7 @@ JUDGED: Final = {("light", "desktop"), ("dark", "phone")}
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Run the browser; the test is skipped where it is not installed."""
-    program = shutil.which("chromium")
-    if program is None:
-        missing("chromium (Debian package chromium)")
+    program = needs.program("chromium", "chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program)
         try:

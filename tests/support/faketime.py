@@ -15,9 +15,10 @@ class Clock:
 
     def __init__(self, file: Path) -> None:
         """Start at the true time; the file must be readable for the process."""
+        needs.declare("faketime")
         libraries = sorted(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"))
         if not libraries:
-            needs.missing("Debian's package libfaketime, to step clocks")
+            needs.missing("faketime")
         self._file = file
         self.variables = {
             "LD_PRELOAD": str(libraries[0]),

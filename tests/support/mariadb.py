@@ -167,8 +167,7 @@ class Server:
 
 def program(name: str) -> str:
     """Return the path of one of MariaDB's programs; skip or fail where it is not installed."""
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"
-    return shutil.which(name, path=path) or needs.missing("mariadb-server-core")
+    return needs.program("mariadb", name)
 
 
 def _quote(text: str) -> str:

@@ -49,8 +49,9 @@ class Link:
 
     def __init__(self) -> None:
         """Take a name and addresses that nobody uses."""
+        needs.declare("namespaces")
         if os.geteuid() != 0 or shutil.which("ip") is None:
-            needs.missing("iproute2, and run as root, to drop packets")
+            needs.missing("namespaces")
         _need(*self.prefix, "true")
         number = next(NUMBERS)
         self._name = f"sc{os.getpid()}-{number}"
@@ -106,7 +107,8 @@ def _namespace(process: int) -> str:
 
 
 def _need(*command: str) -> None:
+    needs.declare("namespaces")
     try:
         _run(*command)
     except (OSError, subprocess.CalledProcessError):
-        needs.missing("util-linux, and the right to use namespaces (unshare)")
+        needs.missing("namespaces")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.rows import dict_row
 
-from support.needs import missing
+from support import needs
 from support.postgres import PASSWORD, Server, free_port
 from support.process import until
 
@@ -21,19 +21,13 @@ POOL = 2
 ADMIN = "admin"
 
 
-def program() -> str:
-    """Return the program; skip, or fail, where it is not installed."""
-    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    return found or missing("pgbouncer (Debian package pgbouncer)")
-
-
 class PgBouncer:
     """One PgBouncer before one server; knows the server's users by their SCRAM verifiers."""
 
     def __init__(self, server: Server, folder: Path, **settings: str) -> None:
         """Write its files; nothing runs before `start`. Settings are those of pgbouncer.ini."""
         self.port = free_port()
-        self._program = program()
+        self._program = needs.program("pgbouncer", "pgbouncer")
         self._user = "nobody" if os.geteuid() == 0 else None
         self._folder = folder / f"pgbouncer-{self.port}"
         self._folder.mkdir(mode=0o755)

@@ -38,7 +38,14 @@ def until(condition: Callable[[], bool], what: str, within: float = 20) -> float
 class Sidecar:
     """A serving sidecar; `url` is where it answers, `log` what it said so far."""
 
-    def __init__(self, manifest: Path, *flags: str, url: str = "", **variables: str) -> None:
+    def __init__(
+        self,
+        manifest: Path,
+        *flags: str,
+        url: str = "",
+        command: Path | None = None,
+        **variables: str,
+    ) -> None:
         """Start it, listening on a port of its own choice unless the flags say otherwise."""
         listen = (
             () if any(flag.startswith("--listen") for flag in flags) else ("--listen=127.0.0.1:0",)
@@ -47,7 +54,7 @@ class Sidecar:
         self._output = manifest.with_name(f"sidecar-{time.monotonic_ns()}.log")
         self._file: IO[str] = self._output.open("w")
         self.process = subprocess.Popen(
-            [sidecar(), "serve", *self.flags],
+            [command or sidecar(), "serve", *self.flags],
             env=environment(**({"DATABASE_URL": url} if url else {}), **variables),
             stdout=self._file,
             stderr=self._file,

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from support import needs
 from support.database import READER, add_database
-from support.needs import missing
 from support.postgres import Server
 
 LONG_AGO = datetime(2019, 1, 1, tzinfo=UTC)
@@ -35,8 +35,9 @@ DATABASES = ("secure", "clear", "either", "certs")
 
 def programs() -> Path:
     """Return a PostgreSQL that was built with TLS; the wheel's was not."""
+    needs.declare("postgresql_tls")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return found[-1].parent if found else missing("PostgreSQL with TLS (Debian package postgresql)")
+    return found[-1].parent if found else needs.missing("postgresql_tls")
 
 
 def make_certificates(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import sidecar
 from support.manifests import chain, encode, node
-from support.project import environment
+from support.project import REPOSITORY, environment
 from support.project import sidecar as installed
 
 
@@ -114,9 +114,9 @@ def test_python_m_sidecar_is_the_same_command(tmp_path: Path) -> None:
     assert ended.stdout.startswith("migration-sidecar ")
 
 
-def test_the_tests_run_against_the_installed_wheel() -> None:
-    """What is tested is what is shipped."""
-    assert "site-packages" in sidecar.__file__
+def test_the_tests_run_against_the_tree() -> None:
+    """What is tested is what is being edited; tests/wheel tries what is shipped."""
+    assert Path(sidecar.__file__).parent == REPOSITORY / "sidecar"
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -1,7 +1,6 @@
 """The outlets one by one: log, memory, metrics, listening addresses, verbose text."""
 
 import logging
-import shutil
 import socket
 import stat
 import subprocess
@@ -22,8 +21,8 @@ from sidecar.outlets.log import ChangeLog
 from sidecar.outlets.memory import Memory
 from sidecar.outlets.metrics import Metrics
 from sidecar.outlets.web import verbose
+from support import needs
 from support.manifests import chain, keys, manifest
-from support.needs import missing
 from support.project import REPOSITORY
 
 SHOP = manifest(*chain("shop", *(f"{n:04}" for n in range(1, 9))))
@@ -107,8 +106,7 @@ def test_metrics_are_what_promtool_expects() -> None:
     metrics.announce(snapshot(GOOD))
     body, content_type = metrics.render("")
     assert content_type.startswith("text/plain")
-    if shutil.which("promtool") is None:
-        missing("promtool (Debian package prometheus)")
+    needs.program("prometheus", "promtool")
     ended = subprocess.run(
         ["promtool", "check", "metrics"], check=False, input=body, capture_output=True
     )

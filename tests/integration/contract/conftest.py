@@ -50,7 +50,7 @@ def tls_shop(tls: mariadb.Server) -> MariaDB:
     return MariaDB(tls, "shop")
 
 
-@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=pytest.mark.mariadb), "sqlite"])
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
     """A database with an empty table, in each system in turn."""
     if request.param == "sqlite":

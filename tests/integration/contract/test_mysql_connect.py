@@ -24,6 +24,8 @@ from support.mariadb import Server
 from support.postgres import PASSWORD
 from support.systems import MariaDB
 
+pytestmark = pytest.mark.mariadb
+
 CHECK: Final = "check ssl-mode, ssl-ca and the server's certificate"
 
 

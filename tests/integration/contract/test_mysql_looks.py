@@ -10,6 +10,8 @@ from sidecar.errors import DatabaseTimeout
 from support.mariadb import Server
 from support.systems import MariaDB
 
+pytestmark = pytest.mark.mariadb
+
 
 async def test_letters_do_not_depend_on_the_servers_charset(tls_shop: MariaDB) -> None:
     """A table in Latin 1, on a server that ignores what clients ask for, reads the same."""

@@ -84,7 +84,7 @@ async def test_a_session_that_was_ended_is_opened_anew(system: System) -> None:
     await database.release()
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("kind", ["postgresql", pytest.param("mariadb", marks=pytest.mark.mariadb)])
 async def test_a_server_that_is_silent_or_down_comes_back(kind: str) -> None:
     """Silent is a timeout, down is unreachable, and afterwards rows are read again."""
     running: postgres.Server | mariadb.Server

@@ -11,6 +11,8 @@ from integration.faults.cells import CELLS, Cell, Outcome, play
 from integration.faults.stage import World
 from support.postgres import Server
 
+pytestmark = [pytest.mark.faketime, pytest.mark.namespaces]
+
 JOBS = 6
 """Cells at once: they wait most of the time."""
 
