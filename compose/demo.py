@@ -135,7 +135,8 @@ def main(arguments: list[str]) -> int:
 def stay(database: Database, sidecar: Sidecar) -> None:
     """Leave everything serving until Ctrl-C, and say how to look around."""
     python, app = shlex.quote(sys.executable), shlex.quote(str(project.APP))
-    migrate = f"(cd {app} && DATABASE_URL={shlex.quote(database.migrator)} {python} manage.py migrate"
+    url = shlex.quote(database.migrator)
+    migrate = f"(cd {app} && DATABASE_URL={url} {python} manage.py migrate"
     step("7. Everything goes on running. Look around:")
     told(f"a page for people    {sidecar.url}/")
     for path in ("/readyz?verbose", "/startupz", "/livez", "/status", "/metrics"):

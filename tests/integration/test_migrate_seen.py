@@ -118,6 +118,7 @@ def test_the_gate_opens_after_the_last_handler(database: Database, release: Rele
     assert target["batch"]["ended"] is not None
 
 
+@pytest.mark.pgbouncer
 def test_a_pooler_that_keeps_the_name_of_a_command_is_no_run(
     migrated: Database, release: Release, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_slow_migration_shows_up_with_its_time(database: Database, release: Re
     assert 2.0 <= seconds["orders.0011_fill_order_totals"] < 2.4
 
 
+@pytest.mark.prometheus
 def test_a_run_leaves_metrics_in_a_textfile(
     migrated: Database, release: Release, tmp_path: Path
 ) -> None:
@@ -188,6 +190,7 @@ def pushgateway() -> Iterator[str]:
         process.kill()
 
 
+@pytest.mark.pushgateway
 def test_a_failed_run_is_pushed(migrated: Database, release: Release) -> None:
     """A Pushgateway keeps what a job that has ended can no longer be asked for."""
     release.add("0014_bad", sql("SELECT 1/0"))

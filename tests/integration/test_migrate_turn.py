@@ -200,6 +200,7 @@ def test_a_migration_that_is_not_atomic_is_not_tried_again(
     assert report["failed"]["why"] == "a lock was not to be had in time"
 
 
+@pytest.mark.pgbouncer
 def test_a_pooler_of_transactions_is_refused(
     migrated: Database, release: Release, tmp_path: Path
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_pooler_of_transactions_is_refused(
     assert not migrated.execute(LOCKS)
 
 
+@pytest.mark.pgbouncer
 def test_a_pooler_of_sessions_keeps_the_turn(migrated: Database, tmp_path: Path) -> None:
     """One backend for as long as the connection lives is as good as the server's own."""
     release = Release(tmp_path)

@@ -100,6 +100,7 @@ def test_memory_does_not_trust_garbage(tmp_path: Path) -> None:
     assert not Memory(Path("/dev/zero")).remembers("sha256:0")
 
 
+@pytest.mark.prometheus
 def test_metrics_are_what_promtool_expects() -> None:
     """Names, types and help texts follow the Prometheus conventions."""
     metrics = Metrics("0.1.0")

@@ -37,4 +37,4 @@ def base(version: str) -> Path:
     """Return an interpreter of this version; skip the test where there is none."""
     needs.declare("pythons")
     found = venv.find_interpreter(version)
-    return found or needs.missing("pythons", f"Python {version}, as with: pyenv install {version}")
+    return found or needs.missing("pythons", f"Python {version} (pyenv install {version})")

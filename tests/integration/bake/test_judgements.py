@@ -56,6 +56,7 @@ def test_what_begins_breaks_nothing(judged: Baked) -> None:
 
 
 @pytest.mark.timeout(600)  # the first run makes the environments
+@pytest.mark.pythons
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_every_django_is_judged_alike(
     pair: Pair, project: Project, judged: Baked, tmp_path: Path

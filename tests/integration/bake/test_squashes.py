@@ -118,6 +118,7 @@ def bake_on(pair: Pair, project: Project, tmp_path: Path, **variables: str) -> B
 
 
 @pytest.mark.timeout(600)  # the first run makes the environments
+@pytest.mark.pythons
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_nested_squashes(pair: Pair, project: Project, tmp_path: Path) -> None:
     """Below Django 6.0 a squash of a squash has no defined outcome: both are named."""
@@ -136,6 +137,7 @@ def test_nested_squashes(pair: Pair, project: Project, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.pythons
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_nested_squashes_in_the_wrong_order(pair: Pair, project: Project, tmp_path: Path) -> None:
     """Where sorted order does not work below 6.0, the refusal comes with the warning."""
@@ -153,6 +155,7 @@ def test_nested_squashes_in_the_wrong_order(pair: Pair, project: Project, tmp_pa
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.pythons
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_overlapping_squashes(pair: Pair, project: Project, tmp_path: Path) -> None:
     """Below Django 6.1 squashes that share an original have no defined outcome: both are named."""
@@ -167,6 +170,7 @@ def test_overlapping_squashes(pair: Pair, project: Project, tmp_path: Path) -> N
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.pythons
 @pytest.mark.parametrize("pair", [PAIRS[1], PAIRS[3]], ids=str)
 def test_squashes_that_replace_each_other(pair: Pair, project: Project, tmp_path: Path) -> None:
     """A cycle of replacements is refused on every Django."""

@@ -12,7 +12,7 @@ from sidecar.core.graph import check
 from sidecar.core.manifest import Squashing, decode
 from support.project import APP, REPOSITORY
 
-pytestmark = pytest.mark.timeout(600)  # the first run makes the environments
+pytestmark = [pytest.mark.pythons, pytest.mark.timeout(600)]  # the first run makes environments
 
 OWN = ("accounts", "catalog", "orders")
 PAIR = pytest.mark.parametrize("pair", PAIRS, ids=str)
