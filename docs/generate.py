@@ -13,10 +13,10 @@ from textwrap import indent
 
 from dashboard import dashboard
 
-from sidecar.core import gate
+from sidecar.core.gate import machine as gate
+from sidecar.core.gate.state import Phase, Signal
 from sidecar.core.measures import MEASURES, PREFIX, Kind, Measure
 from sidecar.core.report import Report, Result
-from sidecar.core.states import Phase, Signal
 from sidecar.outlets.run_metrics import registry
 from sidecar.settings import FIELDS, shown
 

@@ -12,14 +12,16 @@ from typing import Final, Protocol
 
 import msgspec
 
-from sidecar.core import cadence, targets
-from sidecar.core.gate import due, step
-from sidecar.core.graph import Verdict
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded
-from sidecar.core.snapshot import Identity, Snapshot, Target, overall
-from sidecar.core.states import Drain, Event, Gate, Phase, Policy, Reason, Tick
-from sidecar.core.targets import Needs, Watched
+from sidecar.core.gate import database_status as targets
+from sidecar.core.gate import polling as cadence
+from sidecar.core.gate.database_status import Needs, Watched
+from sidecar.core.gate.machine import due, step
+from sidecar.core.gate.snapshot import Identity, Snapshot, Target, overall
+from sidecar.core.gate.state import Drain, Event, Gate, Phase, Policy, Tick
+from sidecar.core.migrations.compare import Verdict
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded
+from sidecar.core.reason import Reason
 from sidecar.errors import DatabaseError
 
 LOG = logging.getLogger("sidecar.watcher")

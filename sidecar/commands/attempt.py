@@ -8,7 +8,7 @@ from typing import Final
 from sidecar.commands import child
 from sidecar.commands.child import Child
 from sidecar.commands.schema import Schema
-from sidecar.core.telling import run_line
+from sidecar.core.views.text import run_line
 from sidecar.databases import Turn
 from sidecar.errors import DatabaseError, DatabaseTimeout
 

@@ -14,15 +14,16 @@ from typing import Final
 
 import msgspec
 
-from sidecar.commands import inputs, table
+from sidecar.commands import inputs
 from sidecar.commands.codes import code_of
-from sidecar.core import document
-from sidecar.core.graph import Outcome, Verdict
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded
-from sidecar.core.snapshot import overall
-from sidecar.core.states import Reason
-from sidecar.core.targets import Needs, Watched, begin, failed, read
+from sidecar.core.gate.database_status import Needs, Watched, begin, failed, read
+from sidecar.core.gate.snapshot import overall
+from sidecar.core.migrations.compare import Outcome, Verdict
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded
+from sidecar.core.reason import Reason
+from sidecar.core.views import documents as document
+from sidecar.core.views import table
 from sidecar.databases import Database
 from sidecar.errors import DatabaseError
 from sidecar.settings import Settings
@@ -67,7 +68,7 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     code = code_of(look, settings, strict=options.strict)
     texts = [*watched[0].verdicts]
     if options.explain and texts:
-        from sidecar.core.explain import explain  # noqa: PLC0415 - seldom asked for
+        from sidecar.core.migrations.explain import explain  # noqa: PLC0415 - seldom asked for
 
         keys = Recorded(texts[0]).keys()
         lines = explain(manifest, keys, Key(options.explain), settings.optional)

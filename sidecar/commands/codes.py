@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from sidecar.core.graph import Outcome
-from sidecar.core.states import Look
+from sidecar.core.gate.state import Look
+from sidecar.core.migrations.compare import Outcome
 from sidecar.errors import DatabaseError
 from sidecar.settings import Settings
 

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from sidecar.commands.inputs import load_manifest
-from sidecar.core.diff import Diff, Step, diff
-from sidecar.core.rollback import Rollback, rollback
+from sidecar.core.migrations.diff import Diff, Step, diff
+from sidecar.core.migrations.rollback import Rollback, rollback
 from sidecar.errors import UsageError
 from sidecar.settings import Settings
 

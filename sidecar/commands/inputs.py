@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sidecar.core import graph
-from sidecar.core.manifest import Key, Manifest, decode
-from sidecar.core.snapshot import Identity
-from sidecar.core.states import Policy
-from sidecar.core.targets import Needs
+from sidecar.core.gate.database_status import Needs
+from sidecar.core.gate.snapshot import Identity
+from sidecar.core.gate.state import Policy
+from sidecar.core.migrations import compare as graph
+from sidecar.core.migrations.manifest import Key, Manifest, decode
 from sidecar.databases import UNASKED, Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
 from sidecar.settings import Settings

@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 
-from sidecar.core.document import timestamp
+from sidecar.core.views.documents import timestamp
 from sidecar.settings import Settings
 
 

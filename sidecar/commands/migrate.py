@@ -20,7 +20,7 @@ import msgspec
 from sidecar.commands import inputs, logs
 from sidecar.commands.migration import Migration
 from sidecar.core import report as told
-from sidecar.core.manifest import Manifest
+from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.report import Report, Result
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
 from sidecar.settings import Settings

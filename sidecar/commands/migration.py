@@ -14,7 +14,7 @@ from sidecar.commands.codes import code_of
 from sidecar.commands.queue import Queue
 from sidecar.commands.schema import Schema, Sight
 from sidecar.core.failure import POOLER, Failure, failure
-from sidecar.core.manifest import Manifest
+from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.report import Report, Result
 from sidecar.databases import Rails, Turn, connect, turn
 from sidecar.errors import DatabaseError, Interrupted

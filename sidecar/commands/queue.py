@@ -6,8 +6,8 @@ import random
 from typing import Final
 
 from sidecar.commands.schema import Schema, Sight
-from sidecar.core.document import counts
-from sidecar.core.telling import run_line, verdict_details
+from sidecar.core.views.documents import counts
+from sidecar.core.views.text import run_line, verdict_details
 from sidecar.databases import Turn
 from sidecar.errors import DatabaseDenied, DatabaseError, WaitTimeout
 

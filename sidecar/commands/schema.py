@@ -4,14 +4,15 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sidecar.core import targets
-from sidecar.core.batch import Applied
-from sidecar.core.graph import Verdict
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Run
-from sidecar.core.snapshot import overall
-from sidecar.core.states import Look, Reason
-from sidecar.core.targets import SATISFIED, Needs
+from sidecar.core.gate import database_status as targets
+from sidecar.core.gate.database_status import SATISFIED, Needs
+from sidecar.core.gate.snapshot import overall
+from sidecar.core.gate.state import Look
+from sidecar.core.migrations.compare import Verdict
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Run
+from sidecar.core.migrations.timeline import Applied
+from sidecar.core.reason import Reason
 from sidecar.databases import Database
 from sidecar.errors import DatabaseDenied, DatabaseTimeout
 

@@ -21,9 +21,9 @@ from sidecar import __version__
 from sidecar.commands import first, inputs, logs
 from sidecar.commands.clock import SystemClock
 from sidecar.commands.rest import Rest
-from sidecar.core import gate
-from sidecar.core.document import status_document
-from sidecar.core.manifest import Manifest
+from sidecar.core.gate import machine as gate
+from sidecar.core.migrations.manifest import Manifest
+from sidecar.core.views.documents import status_document
 from sidecar.outlets.access import Certificate, Token
 from sidecar.outlets.front import Front
 from sidecar.outlets.guard import Guard

@@ -18,11 +18,11 @@ from typing import Final, Protocol
 
 from sidecar.commands import first, inputs, logs
 from sidecar.commands.clock import SystemClock
-from sidecar.core import gate
-from sidecar.core.document import counts
-from sidecar.core.manifest import Manifest
-from sidecar.core.snapshot import Snapshot
-from sidecar.core.telling import gate_line
+from sidecar.core.gate import machine as gate
+from sidecar.core.gate.snapshot import Snapshot
+from sidecar.core.migrations.manifest import Manifest
+from sidecar.core.views.documents import counts
+from sidecar.core.views.text import gate_line
 from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
 from sidecar.settings import Settings
 from sidecar.watcher import Watcher

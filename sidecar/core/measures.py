@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.states import Reason
+from sidecar.core.reason import Reason
 
 PREFIX: Final = "django_schema_"
 

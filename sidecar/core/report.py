@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.batch import Applied
-from sidecar.core.document import Document, timestamp
 from sidecar.core.failure import Failure
-from sidecar.core.graph import Verdict
-from sidecar.core.manifest import Key, Node
+from sidecar.core.migrations.compare import Verdict
+from sidecar.core.migrations.manifest import Key, Node
+from sidecar.core.migrations.timeline import Applied
+from sidecar.core.views.documents import Document, timestamp
 
 
 class Result(StrEnum):

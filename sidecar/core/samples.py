@@ -4,9 +4,10 @@ from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sidecar.core.manifest import app_of
-from sidecar.core.snapshot import Snapshot, Target
-from sidecar.core.states import Phase, Reason
+from sidecar.core.gate.snapshot import Snapshot, Target
+from sidecar.core.gate.state import Phase
+from sidecar.core.migrations.manifest import app_of
+from sidecar.core.reason import Reason
 
 STATUSES: Final = ("current", "ahead", "behind", "inconsistent", "unknown", "optional")
 

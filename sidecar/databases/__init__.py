@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.errors import UsageError
 
 # As dj-database-url, django-environ and SQLAlchemy spell it.

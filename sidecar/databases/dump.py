@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.errors import UsageError
 
 Row = tuple[int, Key]

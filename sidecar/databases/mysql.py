@@ -7,8 +7,8 @@ a long list off at group_concat_max_len without an error.
 import asyncio
 from typing import Final, cast
 
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded, Run
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded, Run
 from sidecar.databases import Address
 from sidecar.errors import DatabaseError, UsageError
 

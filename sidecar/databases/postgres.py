@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded, Run
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded, Run
 from sidecar.databases import Address
 from sidecar.databases.postgres_connect import TABLE, Session, quote
 from sidecar.databases.postgres_runs import ANYWHERE, RUN, run_of

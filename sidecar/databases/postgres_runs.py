@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from sidecar.core.recorded import Blocker, Run
+from sidecar.core.migrations.recorded import Blocker, Run
 
 CLASS: Final = 0x646A736D
 """The upper half of the lock's key: "djsm"; the lower half is the schema's oid."""

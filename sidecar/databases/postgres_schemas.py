@@ -15,8 +15,8 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from sidecar.core.recorded import Recorded, Run
-from sidecar.core.states import Reason
+from sidecar.core.migrations.recorded import Recorded, Run
+from sidecar.core.reason import Reason
 from sidecar.databases import UNASKED, Address
 from sidecar.databases.postgres_connect import TABLE, Session
 from sidecar.databases.postgres_runs import RUN, RUNNING, run_of

@@ -14,7 +14,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from sidecar.core.states import Reason
+from sidecar.core.reason import Reason
 from sidecar.databases import Address
 from sidecar.databases.postgres_connect import TABLE, Session
 from sidecar.databases.postgres_schemas_sql import LOCKED, SERVER, groups_of, rows_of

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases import Address
 from sidecar.databases.sqlite_file import explained, open_read_only, unusable
 from sidecar.databases.sqlite_turn import SqliteTurn, run_of

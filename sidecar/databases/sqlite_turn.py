@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from sidecar.core.recorded import Run
+from sidecar.core.migrations.recorded import Run
 from sidecar.databases import Rails
 from sidecar.errors import DatabaseDenied, UsageError
 

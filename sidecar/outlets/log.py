@@ -2,9 +2,9 @@
 
 import logging
 
-from sidecar.core.snapshot import Snapshot
-from sidecar.core.states import Gate, Phase
-from sidecar.core.telling import gate_line
+from sidecar.core.gate.snapshot import Snapshot
+from sidecar.core.gate.state import Gate, Phase
+from sidecar.core.views.text import gate_line
 
 LOG = logging.getLogger("sidecar.gate")
 

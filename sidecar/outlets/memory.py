@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from sidecar.core.snapshot import Snapshot
-from sidecar.core.states import Phase
+from sidecar.core.gate.snapshot import Snapshot
+from sidecar.core.gate.state import Phase
 
 LOG = logging.getLogger("sidecar.memory")
 

@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from sidecar.core.batch import Applied
+from sidecar.core.gate.snapshot import Snapshot, Target
+from sidecar.core.gate.state import Phase
 from sidecar.core.measures import FAILURES, MEASURES
+from sidecar.core.migrations.timeline import Applied
 from sidecar.core.samples import samples
-from sidecar.core.snapshot import Snapshot, Target
-from sidecar.core.states import Phase
 from sidecar.outlets.exposition import END, Sample, chosen, written
 
 DURATION, MIGRATIONS = "check_duration_seconds", "migration_duration_seconds"

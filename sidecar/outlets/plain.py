@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from sidecar.core.snapshot import Snapshot
+from sidecar.core.gate.snapshot import Snapshot
 
 STATUS: Final = {200: b"200 OK", 503: b"503 Service Unavailable"}
 

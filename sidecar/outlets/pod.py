@@ -14,8 +14,8 @@ from typing import Final, Protocol, Self
 
 import msgspec
 
-from sidecar.core.snapshot import Snapshot
-from sidecar.core.telling import gate_line
+from sidecar.core.gate.snapshot import Snapshot
+from sidecar.core.views.text import gate_line
 from sidecar.errors import KubernetesError
 from sidecar.outlets.pod_api import Condition
 

@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from sidecar.core.document import health_document, timestamp
-from sidecar.core.snapshot import Snapshot, Target
-from sidecar.core.states import Phase
-from sidecar.core.telling import is_fine, next_step, place, target_line
+from sidecar.core.gate.snapshot import Snapshot, Target
+from sidecar.core.gate.state import Phase
+from sidecar.core.views.documents import health_document, timestamp
+from sidecar.core.views.text import is_fine, next_step, place, target_line
 
 SHOWN: Final = 5
 """How many pending migrations a verbose probe names."""

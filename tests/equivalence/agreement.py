@@ -15,9 +15,9 @@ from equivalence import django_side
 from equivalence.django_side import Answer
 from equivalence.projects import Case, app_of
 from sidecar import baker
-from sidecar.core.graph import Outcome, Verdict, check, compare
-from sidecar.core.manifest import Key, Manifest, decode
-from sidecar.core.replacement import replaced_graph
+from sidecar.core.migrations.compare import Outcome, Verdict, check, compare
+from sidecar.core.migrations.graph import replaced_graph
+from sidecar.core.migrations.manifest import Key, Manifest, decode
 from sidecar.databases import Address, Database, connect
 from sidecar.errors import ManifestError
 from support.postgres import Server

@@ -11,7 +11,7 @@ import pytest
 from equivalence.agreement import World, text
 from equivalence.django_side import VERSION, Answer, on_an_empty_database
 from equivalence.projects import Case, Project, file, project
-from sidecar.core.manifest import decode
+from sidecar.core.migrations.manifest import decode
 from sidecar.errors import ManifestError
 
 RECURSIVE = VERSION >= (6, 0)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases import Address, connect
 from sidecar.databases.postgres import Postgres
 from sidecar.errors import (

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import psycopg
 import pytest
+from sidecar.core.reason import Reason
 
-from sidecar.core.recorded import Recorded
-from sidecar.core.states import Reason
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases import UNASKED, Address
 from sidecar.databases.postgres_schemas import EXACT, PostgresSchemas
 from sidecar.databases.postgres_schemas_rows import MANY

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from sidecar.core.states import Phase
+from sidecar.core.gate.state import Phase
 from support import project
 from support.database import Database, add_database
 from support.postgres import Server

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidecar.core.manifest import Key, Manifest, decode
+from sidecar.core.migrations.manifest import Key, Manifest, decode
 
 
 def node(migration: str, *dependencies: str, **facts: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.errors import DatabaseError
 
 Answer = Recorded | DatabaseError

@@ -21,7 +21,7 @@ if __name__ == "__main__":  # as a script, this folder hides the packages beside
 import asyncpg
 
 from bench import measure
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases import Address
 from sidecar.databases.postgres_schemas import PostgresSchemas
 from sidecar.databases.postgres_schemas_rows import CHUNK

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.gate import begin
-from sidecar.core.snapshot import Identity, Snapshot
+from sidecar.core.gate.machine import begin
+from sidecar.core.gate.snapshot import Identity, Snapshot
 from sidecar.outlets.front import Front
 from sidecar.outlets.guard import Guard
 from sidecar.outlets.plain import Plain

@@ -10,9 +10,9 @@ import tracemalloc
 
 import pytest
 
-from sidecar.core.graph import Outcome, compare
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.compare import Outcome, compare
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded
 from support.manifests import chain, manifest
 from support.project import environment
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sidecar.core.reason import Reason
 
-from sidecar.core.batch import Applied
-from sidecar.core.gate import begin, step
-from sidecar.core.graph import Outcome, compare
-from sidecar.core.manifest import Key
-from sidecar.core.snapshot import Identity, Snapshot, Target
-from sidecar.core.states import Event, Look, Policy, Reason
+from sidecar.core.gate.machine import begin, step
+from sidecar.core.gate.snapshot import Identity, Snapshot, Target
+from sidecar.core.gate.state import Event, Look, Policy
+from sidecar.core.migrations.compare import Outcome, compare
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.timeline import Applied
 from sidecar.errors import UsageError
 from sidecar.outlets.listen import bind, shown, split
 from sidecar.outlets.log import ChangeLog

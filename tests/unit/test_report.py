@@ -2,10 +2,10 @@
 
 import pytest
 
-from sidecar.core.batch import Applied
 from sidecar.core.failure import Failure, failure
-from sidecar.core.graph import Outcome, Verdict
-from sidecar.core.manifest import Key, Node
+from sidecar.core.migrations.compare import Outcome, Verdict
+from sidecar.core.migrations.manifest import Key, Node
+from sidecar.core.migrations.timeline import Applied
 from sidecar.core.report import Report, Result, advice, document, lines
 
 FIRST, SECOND = Key("shop.0001_first"), Key("shop.0002_index")

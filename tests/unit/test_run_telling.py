@@ -2,16 +2,17 @@
 
 import msgspec
 import pytest
+from sidecar.core.reason import Reason
 
-from sidecar.core.batch import Applied, Batch
-from sidecar.core.document import check_document, status_document, target_document
-from sidecar.core.gate import begin, step
-from sidecar.core.graph import Outcome, compare
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Blocker, Run
-from sidecar.core.snapshot import Identity, Snapshot, Target
-from sidecar.core.states import Look, Policy, Reason
-from sidecar.core.telling import gate_line, next_step, place, run_line, target_line
+from sidecar.core.gate.machine import begin, step
+from sidecar.core.gate.snapshot import Identity, Snapshot, Target
+from sidecar.core.gate.state import Look, Policy
+from sidecar.core.migrations.compare import Outcome, compare
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Blocker, Run
+from sidecar.core.migrations.timeline import Applied, Batch
+from sidecar.core.views.documents import check_document, status_document, target_document
+from sidecar.core.views.text import gate_line, next_step, place, run_line, target_line
 from support.manifests import chain, keys, manifest
 
 SHOP = manifest(*chain("shop", "0001", "0002"))

@@ -3,16 +3,17 @@
 from typing import Any
 
 import pytest
+from sidecar.core.reason import Reason
 
-from sidecar.core.batch import Applied, Batch
-from sidecar.core.gate import begin, step
-from sidecar.core.graph import Outcome, compare
-from sidecar.core.manifest import Key
+from sidecar.core.gate.machine import begin, step
+from sidecar.core.gate.snapshot import Identity, Snapshot, Target
+from sidecar.core.gate.state import Look, Policy
 from sidecar.core.measures import MEASURES, Kind
-from sidecar.core.recorded import Run
+from sidecar.core.migrations.compare import Outcome, compare
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Run
+from sidecar.core.migrations.timeline import Applied, Batch
 from sidecar.core.samples import samples
-from sidecar.core.snapshot import Identity, Snapshot, Target
-from sidecar.core.states import Look, Policy, Reason
 from support.manifests import chain, keys, manifest
 
 SHOP = manifest(*chain("shop", "0001", "0002"), *chain("blog", "0001"))

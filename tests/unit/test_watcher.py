@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
+from sidecar.core.reason import Reason
 
-from sidecar.core.gate import begin
-from sidecar.core.graph import Verdict, compare
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded
-from sidecar.core.snapshot import Identity, Snapshot
-from sidecar.core.states import Phase, Policy, Reason
+from sidecar.core.gate.machine import begin
+from sidecar.core.gate.snapshot import Identity, Snapshot
+from sidecar.core.gate.state import Phase, Policy
+from sidecar.core.migrations.compare import Verdict, compare
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.errors import DatabaseDenied, DatabaseUnreachable
 from sidecar.watcher import LONGEST_LOOK, Watcher
 from support.manifests import chain, manifest

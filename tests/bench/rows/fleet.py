@@ -85,10 +85,11 @@ async def _watch(data: bytes, url: str) -> None:
     import signal  # noqa: PLC0415
 
     from sidecar.commands.clock import SystemClock  # noqa: PLC0415
-    from sidecar.core import gate, graph  # noqa: PLC0415
-    from sidecar.core.manifest import decode  # noqa: PLC0415
-    from sidecar.core.snapshot import Identity, Snapshot  # noqa: PLC0415
-    from sidecar.core.states import Policy  # noqa: PLC0415
+    from sidecar.core.gate import machine as gate  # noqa: PLC0415
+    from sidecar.core.gate.snapshot import Identity, Snapshot  # noqa: PLC0415
+    from sidecar.core.gate.state import Policy  # noqa: PLC0415
+    from sidecar.core.migrations import compare as graph  # noqa: PLC0415
+    from sidecar.core.migrations.manifest import decode  # noqa: PLC0415
     from sidecar.databases import Address  # noqa: PLC0415
     from sidecar.databases.postgres import Postgres  # noqa: PLC0415
     from sidecar.watcher import Watcher  # noqa: PLC0415

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from bench import client
 from bench.stage import Stage, manifest, rows
 from bench.table import Line, at_most, line
-from sidecar.core import gate, graph
-from sidecar.core.manifest import decode
-from sidecar.core.recorded import Recorded, Run
-from sidecar.core.snapshot import Identity, Snapshot
-from sidecar.core.states import Policy
+from sidecar.core.gate import machine as gate
+from sidecar.core.gate.snapshot import Identity, Snapshot
+from sidecar.core.gate.state import Policy
+from sidecar.core.migrations import compare as graph
+from sidecar.core.migrations.manifest import decode
+from sidecar.core.migrations.recorded import Recorded, Run
 from sidecar.watcher import Watcher
 from support.virtual import VirtualClock
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from bench.stage import PEERS, PYTHON, Stage, manifest, rows
 from bench.table import Line, at_most, line
-from sidecar.core import graph
-from sidecar.core.manifest import decode
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations import compare as graph
+from sidecar.core.migrations.manifest import decode
+from sidecar.core.migrations.recorded import Recorded
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from integration.bake.projects import BAKER, Baked, Project, alone
-from sidecar.core.graph import check
-from sidecar.core.manifest import Key, decode
+from sidecar.core.migrations.compare import check
+from sidecar.core.migrations.manifest import Key, decode
 from support.project import APP, environment, sidecar
 
 Way = Callable[..., Baked]

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from integration.bake.projects import CREATE_ITEM, ITEM, Project, migration
-from sidecar.core.graph import check
-from sidecar.core.manifest import decode
+from sidecar.core.migrations.compare import check
+from sidecar.core.migrations.manifest import decode
 from support.project import environment, sidecar
 
 APPS, EACH = 50, 100

@@ -6,8 +6,8 @@ import pytest
 
 from integration.bake.environments import PAIRS, Pair
 from integration.bake.projects import Baked, Project, alone, migration
-from sidecar.core.graph import check
-from sidecar.core.manifest import decode
+from sidecar.core.migrations.compare import check
+from sidecar.core.migrations.manifest import decode
 
 AddField = "migrations.AddField('item', '{}', models.IntegerField(default=0))"
 CREATE = "migrations.CreateModel('Item', [('id', models.BigAutoField(primary_key=True)){}])"

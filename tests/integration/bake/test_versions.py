@@ -8,8 +8,8 @@ import pytest
 
 from integration.bake.environments import PAIRS, Pair, base
 from integration.bake.projects import Baked, Project, alone
-from sidecar.core.graph import check
-from sidecar.core.manifest import Squashing, decode
+from sidecar.core.migrations.compare import check
+from sidecar.core.migrations.manifest import Squashing, decode
 from support.project import APP, REPOSITORY
 
 pytestmark = [pytest.mark.pythons, pytest.mark.timeout(600)]  # the first run makes environments

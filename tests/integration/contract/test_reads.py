@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.core.graph import Outcome, Verdict, compare
-from sidecar.core.manifest import Manifest, decode
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.compare import Outcome, Verdict, compare
+from sidecar.core.migrations.manifest import Manifest, decode
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases import Address, Database, connect
 from support import project
 from support.process import Sidecar, until

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.core.recorded import Recorded
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases import Address, connect, turn
 from sidecar.databases.sqlite_turn import lock_file, run_of
 from sidecar.errors import DatabaseDenied, DatabaseTimeout, DatabaseUnreachable

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.diff import diff
+from sidecar.core.migrations.diff import diff
 from support.manifests import chain, encode, manifest, node
 from support.project import environment, sidecar
 

@@ -4,12 +4,12 @@ import io
 from typing import Any
 
 import pytest
+from sidecar.core.reason import Reason
 
-from sidecar.commands.table import lines, painter
-from sidecar.core.graph import compare
-from sidecar.core.snapshot import Target
-from sidecar.core.states import Reason
-from sidecar.core.telling import NEXT, next_step
+from sidecar.core.gate.snapshot import Target
+from sidecar.core.migrations.compare import compare
+from sidecar.core.views.table import lines, painter
+from sidecar.core.views.text import NEXT, next_step
 from support.manifests import chain, keys, manifest, node
 
 LONG = "a_name_that_somebody_thought_would_explain_everything_" * 4

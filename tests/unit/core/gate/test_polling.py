@@ -1,7 +1,9 @@
 """The rhythm of looks."""
 
-from sidecar.core.cadence import Cadence, advance, jittered
-from sidecar.core.states import Gate, Phase, Reason
+from sidecar.core.reason import Reason
+
+from sidecar.core.gate.polling import Cadence, advance, jittered
+from sidecar.core.gate.state import Gate, Phase
 
 WAITING = Gate(since=0.0, phase=Phase.WAITING, reason=Reason.SCHEMA_BEHIND)
 OPEN = Gate(since=0.0, phase=Phase.OPEN, reason=Reason.SCHEMA_CURRENT)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
-from sidecar.core.graph import Verdict, compare
-from sidecar.core.manifest import Key, Manifest
-from sidecar.core.replacement import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.compare import Verdict, compare
+from sidecar.core.migrations.graph import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.manifest import Key, Manifest
 
 
 def explain(

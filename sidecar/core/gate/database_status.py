@@ -6,12 +6,12 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core import batch
-from sidecar.core.graph import Outcome, Verdict
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded, Run
-from sidecar.core.snapshot import Target
-from sidecar.core.states import Reason
+from sidecar.core.gate.snapshot import Target
+from sidecar.core.migrations import timeline as batch
+from sidecar.core.migrations.compare import Outcome, Verdict
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded, Run
+from sidecar.core.reason import Reason
 
 SATISFIED: Final = frozenset({Outcome.CURRENT, Outcome.AHEAD})
 

@@ -5,16 +5,22 @@ from typing import Any
 
 import msgspec
 import pytest
+from sidecar.core.reason import Reason
 
-from sidecar.core.batch import Applied, Batch
-from sidecar.core.document import health_document, status_document, target_document, timestamp
-from sidecar.core.gate import begin, step
-from sidecar.core.graph import Outcome, compare
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Blocker, Run
-from sidecar.core.snapshot import Identity, Snapshot, Target, overall
-from sidecar.core.states import Drain, Gate, Look, Policy, Reason
-from sidecar.core.telling import NEXT, gate_line, next_step, target_line
+from sidecar.core.gate.machine import begin, step
+from sidecar.core.gate.snapshot import Identity, Snapshot, Target, overall
+from sidecar.core.gate.state import Drain, Gate, Look, Policy
+from sidecar.core.migrations.compare import Outcome, compare
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Blocker, Run
+from sidecar.core.migrations.timeline import Applied, Batch
+from sidecar.core.views.documents import (
+    health_document,
+    status_document,
+    target_document,
+    timestamp,
+)
+from sidecar.core.views.text import NEXT, gate_line, next_step, target_line
 from support.manifests import chain, keys, manifest, node
 
 SHOP = manifest(*chain("shop", "0001", "0002", "0003", operations=["AddField x"]))

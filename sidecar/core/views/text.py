@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from sidecar.core.graph import Verdict
-from sidecar.core.recorded import Blocker, Run
-from sidecar.core.snapshot import Snapshot, Target
-from sidecar.core.states import Gate, Phase, Reason
+from sidecar.core.gate.snapshot import Snapshot, Target
+from sidecar.core.gate.state import Gate, Phase
+from sidecar.core.migrations.compare import Verdict
+from sidecar.core.migrations.recorded import Blocker, Run
+from sidecar.core.reason import Reason
 
 FEW: Final = 3
 """How many of many are named on one line."""

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from sidecar.core.batch import Applied, Batch
-from sidecar.core.graph import Outcome, Verdict
-from sidecar.core.recorded import Run
-from sidecar.core.states import Gate, Look, Reason
+from sidecar.core.gate.state import Gate, Look
+from sidecar.core.migrations.compare import Outcome, Verdict
+from sidecar.core.migrations.recorded import Run
+from sidecar.core.migrations.timeline import Applied, Batch
+from sidecar.core.reason import Reason
 
 REASONS = {
     Outcome.CURRENT: Reason.SCHEMA_CURRENT,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sidecar.core.explain import explain
-from sidecar.core.manifest import Key, Manifest
+from sidecar.core.migrations.explain import explain
+from sidecar.core.migrations.manifest import Key, Manifest
 from support.manifests import chain, keys, manifest, node
 
 SQUASHED = manifest(

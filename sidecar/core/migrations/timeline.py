@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.manifest import Key
+from sidecar.core.migrations.manifest import Key
 
 LONGEST_TIMELINE: Final = 500
 

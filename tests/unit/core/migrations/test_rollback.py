@@ -1,6 +1,6 @@
 """The way back from one release to the one before."""
 
-from sidecar.core.rollback import rollback
+from sidecar.core.migrations.rollback import rollback
 from support.manifests import chain, manifest, node
 
 OLD = manifest(*chain("a", "0001"), node("b.0001", "a.0001"))

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sidecar.core.batch import Applied, Batch
-from sidecar.core.diff import steps
-from sidecar.core.graph import Verdict
-from sidecar.core.manifest import Key, Manifest, Node
-from sidecar.core.recorded import Run
-from sidecar.core.snapshot import REASONS, Snapshot, Target
-from sidecar.core.states import Gate, Look, Phase, Reason
-from sidecar.core.telling import is_fine, next_step, target_line
+from sidecar.core.gate.snapshot import REASONS, Snapshot, Target
+from sidecar.core.gate.state import Gate, Look, Phase
+from sidecar.core.migrations.compare import Verdict
+from sidecar.core.migrations.diff import steps
+from sidecar.core.migrations.manifest import Key, Manifest, Node
+from sidecar.core.migrations.recorded import Run
+from sidecar.core.migrations.timeline import Applied, Batch
+from sidecar.core.reason import Reason
+from sidecar.core.views.text import is_fine, next_step, target_line
 
 Document = dict[str, Any]
 

@@ -2,15 +2,16 @@
 
 import pytest
 from msgspec.structs import replace
+from sidecar.core.reason import Reason
 
-from sidecar.core.gate import begin as begin_gate
-from sidecar.core.gate import step
-from sidecar.core.graph import Outcome, compare
-from sidecar.core.manifest import Key
-from sidecar.core.recorded import Recorded
-from sidecar.core.snapshot import Target, overall
-from sidecar.core.states import Look, Policy, Reason, Tick
-from sidecar.core.targets import Needs, Watched, begin, failed, read
+from sidecar.core.gate.database_status import Needs, Watched, begin, failed, read
+from sidecar.core.gate.machine import begin as begin_gate
+from sidecar.core.gate.machine import step
+from sidecar.core.gate.snapshot import Target, overall
+from sidecar.core.gate.state import Look, Policy, Tick
+from sidecar.core.migrations.compare import Outcome, compare
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.recorded import Recorded
 from support.manifests import chain, manifest
 
 EXPECTED = manifest(*chain("shop", "0001", "0002"))

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.graph import Outcome, Verdict, compare
-from sidecar.core.manifest import Manifest
+from sidecar.core.migrations.compare import Outcome, Verdict, compare
+from sidecar.core.migrations.manifest import Manifest
 from support.manifests import chain, keys, manifest, node
 
 SHOP = manifest(

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
+from sidecar.core.reason import Reason
 
-from sidecar.core.gate import TABLE, begin, due, step
-from sidecar.core.graph import Outcome
-from sidecar.core.states import Drain, Event, Gate, Look, Phase, Policy, Reason, Signal, Tick
+from sidecar.core.gate.machine import TABLE, begin, due, step
+from sidecar.core.gate.state import Drain, Event, Gate, Look, Phase, Policy, Signal, Tick
+from sidecar.core.migrations.compare import Outcome
 
 AT = 100.0
 

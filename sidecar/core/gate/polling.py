@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.states import Gate, Phase, Reason
+from sidecar.core.gate.state import Gate, Phase
+from sidecar.core.reason import Reason
 
 EAGER: Final = 0.25
 PATIENT: Final = 2.0

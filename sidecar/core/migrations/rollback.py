@@ -2,10 +2,10 @@
 
 import msgspec
 
-from sidecar.core.diff import rows_after
-from sidecar.core.graph import compare
-from sidecar.core.manifest import Key, Manifest, app_of
-from sidecar.core.replacement import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.compare import compare
+from sidecar.core.migrations.diff import rows_after
+from sidecar.core.migrations.graph import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.manifest import Key, Manifest, app_of
 
 ZERO = "zero"
 

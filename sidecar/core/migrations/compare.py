@@ -16,8 +16,8 @@ from typing import NoReturn
 
 import msgspec
 
-from sidecar.core.manifest import Key, Manifest, Squashing, app_of
-from sidecar.core.replacement import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.graph import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.manifest import Key, Manifest, Squashing, app_of
 from sidecar.errors import ManifestError
 
 

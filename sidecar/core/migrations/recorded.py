@@ -2,8 +2,8 @@
 
 import msgspec
 
-from sidecar.core.manifest import Key
-from sidecar.core.states import Reason
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.reason import Reason
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import msgspec
 
-from sidecar.core.manifest import Key, Manifest, Missing, Node, Squashing, app_of
+from sidecar.core.migrations.manifest import Key, Manifest, Missing, Node, Squashing, app_of
 
 Edges = dict[Key, set[Key]]
 

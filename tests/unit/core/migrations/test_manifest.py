@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from sidecar.core import graph
-from sidecar.core.manifest import Squashing, decode
+from sidecar.core.migrations import compare as graph
+from sidecar.core.migrations.manifest import Squashing, decode
 from sidecar.errors import ManifestError
 from support.manifests import chain, encode, manifest, node
 

@@ -9,12 +9,12 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import Final, TextIO
 
-from sidecar.core.diff import steps
-from sidecar.core.document import counts, timestamp
-from sidecar.core.graph import Verdict
-from sidecar.core.manifest import Manifest
-from sidecar.core.snapshot import Target
-from sidecar.core.telling import next_step, place, target_line
+from sidecar.core.gate.snapshot import Target
+from sidecar.core.migrations.compare import Verdict
+from sidecar.core.migrations.diff import steps
+from sidecar.core.migrations.manifest import Manifest
+from sidecar.core.views.documents import counts, timestamp
+from sidecar.core.views.text import next_step, place, target_line
 
 WIDTH: Final = 80
 GAP: Final = "  "

@@ -26,8 +26,9 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.graph import Outcome
-from sidecar.core.states import Drain, Event, Gate, Look, Phase, Policy, Reason, Signal, Tick
+from sidecar.core.gate.state import Drain, Event, Gate, Look, Phase, Policy, Signal, Tick
+from sidecar.core.migrations.compare import Outcome
+from sidecar.core.reason import Reason
 
 
 class _Moment(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ What RunPython and RunSQL do cannot be judged, and is said so.
 
 import msgspec
 
-from sidecar.core.graph import compare
-from sidecar.core.manifest import Key, Manifest, Node, app_of
+from sidecar.core.migrations.compare import compare
+from sidecar.core.migrations.manifest import Key, Manifest, Node, app_of
 
 
 class Step(msgspec.Struct, frozen=True):

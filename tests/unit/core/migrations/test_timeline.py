@@ -1,7 +1,7 @@
 """How long migrations took, from the times at which they were recorded."""
 
-from sidecar.core.batch import LONGEST_TIMELINE, Timeline, advance, begin
-from sidecar.core.manifest import Key
+from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.timeline import LONGEST_TIMELINE, Timeline, advance, begin
 
 
 def rows(*times: float, start: int = 1) -> list[tuple[Key, float]]:
