@@ -9,7 +9,7 @@ from sidecar.commands import child
 from sidecar.commands.child import Child
 from sidecar.commands.schema import Schema
 from sidecar.core.views.text import run_line
-from sidecar.databases import Turn
+from sidecar.databases.base import Turn
 from sidecar.errors import DatabaseError, DatabaseTimeout
 
 LOG = logging.getLogger("sidecar.migrate")

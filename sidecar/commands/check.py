@@ -24,7 +24,7 @@ from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.reason import Reason
 from sidecar.core.views import documents as document
 from sidecar.core.views import table
-from sidecar.databases import Database
+from sidecar.databases.base import Database
 from sidecar.errors import DatabaseError
 from sidecar.settings import Settings
 

@@ -12,7 +12,7 @@ from sidecar.core.gate.snapshot import Identity
 from sidecar.core.gate.state import Policy
 from sidecar.core.migrations import compare as graph
 from sidecar.core.migrations.manifest import Key, Manifest, decode
-from sidecar.databases import UNASKED, Address, Database, connect
+from sidecar.databases.base import UNASKED, Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
 from sidecar.settings import Settings
 

@@ -16,7 +16,7 @@ from sidecar.commands.schema import Schema, Sight
 from sidecar.core.failure import POOLER, Failure, failure
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.report import Report, Result
-from sidecar.databases import Rails, Turn, connect, turn
+from sidecar.databases.base import Rails, Turn, connect, turn
 from sidecar.errors import DatabaseError, Interrupted
 from sidecar.settings import Settings
 

@@ -8,7 +8,7 @@ from typing import Final
 from sidecar.commands.schema import Schema, Sight
 from sidecar.core.views.documents import counts
 from sidecar.core.views.text import run_line, verdict_details
-from sidecar.databases import Turn
+from sidecar.databases.base import Turn
 from sidecar.errors import DatabaseDenied, DatabaseError, WaitTimeout
 
 LOG = logging.getLogger("sidecar.migrate")

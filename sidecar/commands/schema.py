@@ -13,7 +13,7 @@ from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Run
 from sidecar.core.migrations.timeline import Applied
 from sidecar.core.reason import Reason
-from sidecar.databases import Database
+from sidecar.databases.base import Database
 from sidecar.errors import DatabaseDenied, DatabaseTimeout
 
 

@@ -18,7 +18,7 @@ from sidecar import baker
 from sidecar.core.migrations.compare import Outcome, Verdict, check, compare
 from sidecar.core.migrations.graph import replaced_graph
 from sidecar.core.migrations.manifest import Key, Manifest, decode
-from sidecar.databases import Address, Database, connect
+from sidecar.databases.base import Address, Database, connect
 from sidecar.errors import ManifestError
 from support.postgres import Server
 
@@ -57,7 +57,7 @@ class World:
         self.connection, self._database, self._runner = connection, database, runner
 
     def rows(self) -> list[Key]:
-        """Return the recorded migrations, read by `sidecar.databases.postgres`."""
+        """Return the recorded migrations, read by `sidecar.databases.postgres.reader`."""
         return self._runner.run(self._database.read()).keys()
 
     def ask(self, case: Case) -> tuple[Answer, Verdict]:

@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from sidecar.databases import Address
-from sidecar.databases.postgres import Postgres
+from sidecar.databases.base import Address
+from sidecar.databases.postgres.reader import Postgres
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, DatabaseUnreachable
 from support import project
 from support.database import READER, Database

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases import Address, connect
-from sidecar.databases.postgres import Postgres
+from sidecar.databases.base import Address, connect
+from sidecar.databases.postgres.reader import Postgres
 from sidecar.errors import (
     DatabaseDenied,
     DatabaseError,

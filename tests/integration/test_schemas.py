@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import psycopg
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases import UNASKED, Address
-from sidecar.databases.postgres_schemas import EXACT, PostgresSchemas
-from sidecar.databases.postgres_schemas_rows import MANY
+from sidecar.core.reason import Reason
+from sidecar.databases.base import UNASKED, Address
+from sidecar.databases.postgres.many_schemas import EXACT, PostgresSchemas
+from sidecar.databases.postgres.many_schemas_rows import MANY
 from sidecar.errors import DatabaseDenied, DatabaseError
 from support import schemas
 from support.postgres import PASSWORD, Server

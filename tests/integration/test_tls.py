@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 import psycopg
 import pytest
 
-from sidecar.databases import Address
-from sidecar.databases.postgres import Postgres
+from sidecar.databases.base import Address
+from sidecar.databases.postgres.reader import Postgres
 from sidecar.errors import DatabaseDenied, DatabaseError, UsageError
 from support import project
 from support.database import READER

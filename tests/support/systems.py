@@ -12,7 +12,7 @@ from urllib.parse import quote
 import psycopg
 import pymysql
 
-from sidecar.databases.sqlite_file import open_read_only
+from sidecar.databases.sqlite.connection import open_read_only
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseUnreachable
 from support import database, mariadb, postgres, project
 from support.postgres import PASSWORD

@@ -22,9 +22,9 @@ import asyncpg
 
 from bench import measure
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases import Address
-from sidecar.databases.postgres_schemas import PostgresSchemas
-from sidecar.databases.postgres_schemas_rows import CHUNK
+from sidecar.databases.base import Address
+from sidecar.databases.postgres.many_schemas import PostgresSchemas
+from sidecar.databases.postgres.many_schemas_rows import CHUNK
 from support import schemas
 from support.postgres import Server
 

@@ -59,12 +59,14 @@ def test_a_command_imports_no_more_than_it_uses(command: str, allowed: set[str])
 def test_the_driver_comes_with_the_url() -> None:
     """Asyncpg is imported for a URL of PostgreSQL, and aiohttp still is not."""
     found = imported(
-        "import sidecar.commands.serve; from sidecar.databases import Address, connect;"
+        "import sidecar.commands.serve; from sidecar.databases.base import Address, connect;"
         " connect(Address(url='postgres://db/shop'))"
     )
     assert "asyncpg" in found
     assert not {"aiohttp", "tqdm"} & found
-    assert not {name for name in found if name.startswith("sidecar.databases.postgres_schemas")}
+    assert not {
+        name for name in found if name.startswith("sidecar.databases.postgres.many_schemas")
+    }
 
 
 REST = """

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.machine import begin, step
 from sidecar.core.gate.snapshot import Identity, Snapshot, Target
@@ -16,6 +15,7 @@ from sidecar.core.gate.state import Event, Look, Policy
 from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.timeline import Applied
+from sidecar.core.reason import Reason
 from sidecar.errors import UsageError
 from sidecar.outlets.listen import bind, shown, split
 from sidecar.outlets.log import ChangeLog

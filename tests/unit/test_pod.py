@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.machine import begin, step
 from sidecar.core.gate.snapshot import Identity, Snapshot, Target
 from sidecar.core.gate.state import Drain, Event, Look, Policy
 from sidecar.core.migrations.compare import Outcome
+from sidecar.core.reason import Reason
 from sidecar.errors import KubernetesError
 from sidecar.outlets.pod import Pace, PodCondition, told
 from sidecar.outlets.pod_api import Condition, in_cluster

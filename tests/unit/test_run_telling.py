@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.machine import begin, step
 from sidecar.core.gate.snapshot import Identity, Snapshot, Target
@@ -11,6 +10,7 @@ from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Blocker, Run
 from sidecar.core.migrations.timeline import Applied, Batch
+from sidecar.core.reason import Reason
 from sidecar.core.views.documents import check_document, status_document, target_document
 from sidecar.core.views.text import gate_line, next_step, place, run_line, target_line
 from support.manifests import chain, keys, manifest

@@ -3,8 +3,8 @@
 import re
 
 import yaml
-from sidecar.core.reason import Reason
 
+from sidecar.core.reason import Reason
 from support.project import REPOSITORY
 
 RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text(encoding="utf-8")

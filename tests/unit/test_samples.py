@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.machine import begin, step
 from sidecar.core.gate.snapshot import Identity, Snapshot, Target
@@ -13,6 +12,7 @@ from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Run
 from sidecar.core.migrations.timeline import Applied, Batch
+from sidecar.core.reason import Reason
 from sidecar.core.samples import samples
 from support.manifests import chain, keys, manifest
 

@@ -1,12 +1,12 @@
 """What a run of migrate makes of schemas that could not be read."""
 
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.commands.schema import Schema
 from sidecar.core.gate.database_status import Needs
 from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.recorded import Recorded
+from sidecar.core.reason import Reason
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout
 from support.manifests import chain, manifest
 

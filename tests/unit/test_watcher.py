@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.machine import begin
 from sidecar.core.gate.snapshot import Identity, Snapshot
@@ -14,6 +13,7 @@ from sidecar.core.gate.state import Phase, Policy
 from sidecar.core.migrations.compare import Verdict, compare
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded
+from sidecar.core.reason import Reason
 from sidecar.errors import DatabaseDenied, DatabaseUnreachable
 from sidecar.watcher import LONGEST_LOOK, Watcher
 from support.manifests import chain, manifest

@@ -90,8 +90,8 @@ async def _watch(data: bytes, url: str) -> None:
     from sidecar.core.gate.state import Policy  # noqa: PLC0415
     from sidecar.core.migrations import compare as graph  # noqa: PLC0415
     from sidecar.core.migrations.manifest import decode  # noqa: PLC0415
-    from sidecar.databases import Address  # noqa: PLC0415
-    from sidecar.databases.postgres import Postgres  # noqa: PLC0415
+    from sidecar.databases.base import Address  # noqa: PLC0415
+    from sidecar.databases.postgres.reader import Postgres  # noqa: PLC0415
     from sidecar.watcher import Watcher  # noqa: PLC0415
 
     manifest = decode(data)

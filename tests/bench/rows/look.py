@@ -11,8 +11,8 @@ from bench import measure
 from bench.rows.growth import executor
 from bench.stage import Stage
 from bench.table import Line, ahead, at_most, line
-from sidecar.databases import Address
-from sidecar.databases.postgres import Postgres
+from sidecar.databases.base import Address
+from sidecar.databases.postgres.reader import Postgres
 
 ONE_MORE = "INSERT INTO django_migrations (app, name, applied) VALUES ('app_000', 'x', now())"
 ONE_LESS = "DELETE FROM django_migrations WHERE name = 'x'"

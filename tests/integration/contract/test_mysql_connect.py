@@ -11,9 +11,9 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from sidecar.databases import Address
-from sidecar.databases.mysql import Mysql
-from sidecar.databases.mysql_connect import query
+from sidecar.databases.base import Address
+from sidecar.databases.mysql.connection import query
+from sidecar.databases.mysql.reader import Mysql
 from sidecar.errors import (
     DatabaseDenied,
     DatabaseError,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from sidecar.databases import Address
-from sidecar.databases.mysql import Mysql
-from sidecar.databases.mysql_connect import query
-from sidecar.databases.mysql_turn import MysqlTurn
+from sidecar.databases.base import Address
+from sidecar.databases.mysql.connection import query
+from sidecar.databases.mysql.migration_lock import MysqlTurn
+from sidecar.databases.mysql.reader import Mysql
 from sidecar.errors import DatabaseTimeout
 from support.mariadb import Server
 from support.systems import MariaDB

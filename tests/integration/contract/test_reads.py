@@ -12,7 +12,7 @@ import pytest
 from sidecar.core.migrations.compare import Outcome, Verdict, compare
 from sidecar.core.migrations.manifest import Manifest, decode
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases import Address, Database, connect
+from sidecar.databases.base import Address, Database, connect
 from support import project
 from support.process import Sidecar, until
 from support.systems import System, migrate

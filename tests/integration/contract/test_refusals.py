@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from sidecar.databases import Address, connect
+from sidecar.databases.base import Address, connect
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, DatabaseUnreachable
 from support import mariadb, postgres
 from support.postgres import PASSWORD

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases import Address, connect, turn
-from sidecar.databases.sqlite_turn import lock_file, run_of
+from sidecar.databases.base import Address, connect, turn
+from sidecar.databases.sqlite.migration_lock import lock_file, run_of
 from sidecar.errors import DatabaseDenied, DatabaseTimeout, DatabaseUnreachable
 from support import project
 from support.systems import SQLite
@@ -25,7 +25,7 @@ AT = "2024-01-03 00:00:00"
 
 HOLDER = """
 import asyncio, sys
-from sidecar.databases import Address, turn
+from sidecar.databases.base import Address, turn
 taken = turn(Address(url=sys.argv[1]))
 print(asyncio.run(taken.take()), flush=True)
 sys.stdin.read()

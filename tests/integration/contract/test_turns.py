@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.databases import Address, Rails, connect, turn
+from sidecar.databases.base import Address, Rails, connect, turn
 from sidecar.errors import DatabaseError, UsageError
 from support import project
 from support.systems import SHIM, System

@@ -7,11 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from sidecar.core.reason import Reason
-
 from integration.faults.beside import Probes, Usage
 from integration.faults.faults import FAULTS, ROTATED, Effect, Fault
 from integration.faults.stage import COUNTABLE, Place, Settled, Stage, State, World, stage, told
+from sidecar.core.reason import Reason
 from support.postgres import PASSWORD
 from support.process import until
 from support.project import LEAF

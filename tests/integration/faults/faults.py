@@ -12,10 +12,10 @@ from functools import partial
 from typing import Final
 
 import psycopg
-from sidecar.core.reason import Reason
 
 from integration.faults.beside import Document
 from integration.faults.stage import ELSEWHERE, NEWER, Place, Row, Stage, State, record_anew, told
+from sidecar.core.reason import Reason
 from support.database import Database
 from support.faketime import ClockedServer
 from support.process import until

@@ -13,9 +13,9 @@ from typing import Final, Self
 from urllib.parse import quote
 
 import psycopg
-from sidecar.core.reason import Reason
 
 from integration.faults.beside import Beside, Document
+from sidecar.core.reason import Reason
 from support.database import Database, add_database
 from support.faketime import Clock, ClockedServer
 from support.network import Link, Names

@@ -2,7 +2,6 @@
 
 import pytest
 from msgspec.structs import replace
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.database_status import Needs, Watched, begin, failed, read
 from sidecar.core.gate.machine import begin as begin_gate
@@ -12,6 +11,7 @@ from sidecar.core.gate.state import Look, Policy, Tick
 from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded
+from sidecar.core.reason import Reason
 from support.manifests import chain, manifest
 
 EXPECTED = manifest(*chain("shop", "0001", "0002"))

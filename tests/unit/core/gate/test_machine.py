@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.machine import TABLE, begin, due, step
 from sidecar.core.gate.state import Drain, Event, Gate, Look, Phase, Policy, Signal, Tick
 from sidecar.core.migrations.compare import Outcome
+from sidecar.core.reason import Reason
 
 AT = 100.0
 

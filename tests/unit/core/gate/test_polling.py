@@ -1,9 +1,8 @@
 """The rhythm of looks."""
 
-from sidecar.core.reason import Reason
-
 from sidecar.core.gate.polling import Cadence, advance, jittered
 from sidecar.core.gate.state import Gate, Phase
+from sidecar.core.reason import Reason
 
 WAITING = Gate(since=0.0, phase=Phase.WAITING, reason=Reason.SCHEMA_BEHIND)
 OPEN = Gate(since=0.0, phase=Phase.OPEN, reason=Reason.SCHEMA_CURRENT)

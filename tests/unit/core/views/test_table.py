@@ -4,10 +4,10 @@ import io
 from typing import Any
 
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.snapshot import Target
 from sidecar.core.migrations.compare import compare
+from sidecar.core.reason import Reason
 from sidecar.core.views.table import lines, painter
 from sidecar.core.views.text import NEXT, next_step
 from support.manifests import chain, keys, manifest, node

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from sidecar.core.reason import Reason
 
 from sidecar.core.gate.machine import begin, step
 from sidecar.core.gate.snapshot import Identity, Snapshot, Target, overall
@@ -14,6 +13,7 @@ from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Blocker, Run
 from sidecar.core.migrations.timeline import Applied, Batch
+from sidecar.core.reason import Reason
 from sidecar.core.views.documents import (
     health_document,
     status_document,

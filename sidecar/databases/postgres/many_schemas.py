@@ -17,10 +17,9 @@ import msgspec
 
 from sidecar.core.migrations.recorded import Recorded, Run
 from sidecar.core.reason import Reason
-from sidecar.databases import UNASKED, Address
-from sidecar.databases.postgres_connect import TABLE, Session
-from sidecar.databases.postgres_runs import RUN, RUNNING, run_of
-from sidecar.databases.postgres_schemas_rows import (
+from sidecar.databases.base import UNASKED, Address
+from sidecar.databases.postgres.connection import TABLE, Session
+from sidecar.databases.postgres.many_schemas_rows import (
     APPLICATION_NAME,
     GONE,
     Found,
@@ -28,7 +27,8 @@ from sidecar.databases.postgres_schemas_rows import (
     begin,
     locked_in,
 )
-from sidecar.databases.postgres_schemas_sql import LIST, PLACE, SIGNATURE, THERE, regex
+from sidecar.databases.postgres.many_schemas_sql import LIST, PLACE, SIGNATURE, THERE, regex
+from sidecar.databases.postgres.migrate_runs import RUN, RUNNING, run_of
 from sidecar.errors import DatabaseDenied
 
 Chosen = tuple[str, list[str], list[str], bool]

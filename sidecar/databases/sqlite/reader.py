@@ -10,10 +10,11 @@ from typing import Final
 
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases import Address
-from sidecar.databases.sqlite_file import explained, open_read_only, unusable
-from sidecar.databases.sqlite_turn import SqliteTurn, run_of
-from sidecar.databases.sqlite_url import file_of
+from sidecar.databases.base import Address
+from sidecar.databases.sqlite.connection import open_read_only, unusable
+from sidecar.databases.sqlite.dsn import file_of
+from sidecar.databases.sqlite.errors import explained
+from sidecar.databases.sqlite.migration_lock import SqliteTurn, run_of
 from sidecar.errors import DatabaseTimeout, UsageError
 
 TABLE: Final = "django_migrations"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.databases import Address, connect, turn
-from sidecar.databases.sqlite_url import file_of
+from sidecar.databases.base import Address, connect, turn
+from sidecar.databases.sqlite.dsn import file_of
 from sidecar.errors import UsageError
 
 

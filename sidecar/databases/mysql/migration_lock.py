@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from sidecar.databases import Address, Rails
-from sidecar.databases.mysql_connect import LOCK, Connector, close, query
+from sidecar.databases.base import Address, Rails
+from sidecar.databases.mysql.connection import LOCK, Connector, close, query
 from sidecar.errors import DatabaseError, DatabaseTimeout, UsageError
 
 if TYPE_CHECKING:

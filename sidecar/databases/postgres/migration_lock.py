@@ -11,9 +11,9 @@ from typing import Final
 
 import asyncpg
 
-from sidecar.databases import Address, Rails
-from sidecar.databases.postgres_connect import TABLE, Session, close, quote
-from sidecar.databases.postgres_runs import (
+from sidecar.databases.base import Address, Rails
+from sidecar.databases.postgres.connection import TABLE, Session, close, quote
+from sidecar.databases.postgres.migrate_runs import (
     APPLIES,
     CLASS,
     HOLDS,

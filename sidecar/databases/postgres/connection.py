@@ -9,11 +9,11 @@ from typing import Final
 
 import asyncpg
 
-from sidecar.databases import Address
-from sidecar.databases.postgres_errors import meaning
-from sidecar.databases.postgres_service import with_service
-from sidecar.databases.postgres_tls import Tls
-from sidecar.databases.postgres_url import hosts, place, session_attributes, to_libpq
+from sidecar.databases.base import Address
+from sidecar.databases.postgres.dsn import hosts, place, session_attributes, to_libpq
+from sidecar.databases.postgres.errors import meaning
+from sidecar.databases.postgres.service_file import with_service
+from sidecar.databases.postgres.tls import Tls
 from sidecar.errors import (
     DatabaseDenied,
     DatabaseError,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sidecar.databases import Address, connect
-from sidecar.databases.postgres_url import hosts, place, to_libpq
+from sidecar.databases.base import Address, connect
+from sidecar.databases.postgres.dsn import hosts, place, to_libpq
 from sidecar.errors import UsageError
 
 SECRET = "hunter2"  # noqa: S105 - the canary that no message may show

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from sidecar.databases.postgres_url import LIBPQ
+from sidecar.databases.postgres.dsn import LIBPQ
 from sidecar.errors import DatabaseDenied
 
 

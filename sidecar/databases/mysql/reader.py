@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded, Run
-from sidecar.databases import Address
+from sidecar.databases.base import Address
 from sidecar.errors import DatabaseError, UsageError
 
 try:
@@ -19,9 +19,9 @@ except ModuleNotFoundError:
         "MySQL and MariaDB need the extra 'mysql': pip install 'migration-sidecar[mysql]'"
     ) from None
 
-from sidecar.databases.mysql_connect import LOCK, TABLE, Connector, close, query
-from sidecar.databases.mysql_errors import NO_SUCH_TABLE, number_of
-from sidecar.databases.mysql_turn import MysqlTurn
+from sidecar.databases.mysql.connection import LOCK, TABLE, Connector, close, query
+from sidecar.databases.mysql.errors import NO_SUCH_TABLE, number_of
+from sidecar.databases.mysql.migration_lock import MysqlTurn
 
 PROGRAM_NAME: Final = "migration-sidecar"
 

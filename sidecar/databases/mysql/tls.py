@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from sidecar.databases.mysql_url import Tls
+from sidecar.databases.mysql.dsn import Tls
 
 
 def context(tls: Tls) -> ssl.SSLContext | None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sidecar.databases import Address, connect, turn
-from sidecar.databases.mysql_url import Tls, parse
+from sidecar.databases.base import Address, connect, turn
+from sidecar.databases.mysql.dsn import Tls, parse
 from sidecar.errors import UsageError
 
 SECRET = "hunter2"  # noqa: S105 - the canary that no message may show

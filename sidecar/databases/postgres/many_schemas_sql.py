@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from sidecar.databases.postgres_connect import TABLE, quote
+from sidecar.databases.postgres.connection import TABLE, quote
 
 TABLES: Final = """
     FROM pg_namespace n

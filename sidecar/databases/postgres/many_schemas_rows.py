@@ -15,9 +15,9 @@ import asyncpg
 import msgspec
 
 from sidecar.core.reason import Reason
-from sidecar.databases import Address
-from sidecar.databases.postgres_connect import TABLE, Session
-from sidecar.databases.postgres_schemas_sql import LOCKED, SERVER, groups_of, rows_of
+from sidecar.databases.base import Address
+from sidecar.databases.postgres.connection import TABLE, Session
+from sidecar.databases.postgres.many_schemas_sql import LOCKED, SERVER, groups_of, rows_of
 from sidecar.errors import DatabaseError, UsageError
 
 APPLICATION_NAME: Final = "migration-sidecar"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sidecar.core.migrations.recorded import Run
-from sidecar.databases import Rails
+from sidecar.databases.base import Rails
 from sidecar.errors import DatabaseDenied, UsageError
 
 

@@ -12,10 +12,10 @@ from asyncmy.connection import Connection
 from asyncmy.constants import CLIENT
 from asyncmy.errors import MySQLError, OperationalError
 
-from sidecar.databases import Address
-from sidecar.databases.mysql_errors import NoTls, meaning
-from sidecar.databases.mysql_tls import context, unreadable
-from sidecar.databases.mysql_url import Place, Tls, parse
+from sidecar.databases.base import Address
+from sidecar.databases.mysql.dsn import Place, Tls, parse
+from sidecar.databases.mysql.errors import NoTls, meaning
+from sidecar.databases.mysql.tls import context, unreadable
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, UsageError
 
 TABLE: Final = "django_migrations"

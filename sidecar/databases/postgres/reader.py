@@ -7,14 +7,14 @@ import asyncpg
 
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded, Run
-from sidecar.databases import Address
-from sidecar.databases.postgres_connect import TABLE, Session, quote
-from sidecar.databases.postgres_runs import ANYWHERE, RUN, run_of
+from sidecar.databases.base import Address
+from sidecar.databases.postgres.connection import TABLE, Session, quote
+from sidecar.databases.postgres.migrate_runs import ANYWHERE, RUN, run_of
 from sidecar.errors import DatabaseDenied
 
 if TYPE_CHECKING:
-    from sidecar.databases.postgres_schemas import PostgresSchemas
-    from sidecar.databases.postgres_turn import PostgresTurn
+    from sidecar.databases.postgres.many_schemas import PostgresSchemas
+    from sidecar.databases.postgres.migration_lock import PostgresTurn
 
 APPLICATION_NAME: Final = "migration-sidecar"
 
@@ -75,7 +75,7 @@ WHY_ABSENT: Final = """
 def connect(address: Address) -> "Postgres | PostgresSchemas":
     """Return the database at this address; nothing is opened yet."""
     if address.schemas or address.schemas_query:
-        from sidecar.databases.postgres_schemas import PostgresSchemas  # noqa: PLC0415 - seldom
+        from sidecar.databases.postgres.many_schemas import PostgresSchemas  # noqa: PLC0415 - seldom
 
         return PostgresSchemas(address)
     return Postgres(address)
@@ -83,7 +83,7 @@ def connect(address: Address) -> "Postgres | PostgresSchemas":
 
 def turn(address: Address) -> "PostgresTurn":
     """Return the turn at migrating the schema at this address; nothing is opened yet."""
-    from sidecar.databases.postgres_turn import PostgresTurn  # noqa: PLC0415 - one command's
+    from sidecar.databases.postgres.migration_lock import PostgresTurn  # noqa: PLC0415 - one command's
 
     return PostgresTurn(address)
 
