@@ -13,12 +13,12 @@ from textwrap import indent
 
 from dashboard import dashboard
 
+from sidecar.config.settings import FIELDS, shown
 from sidecar.core.gate import machine as gate
 from sidecar.core.gate.state import Phase, Signal
-from sidecar.core.measures import MEASURES, PREFIX, Kind, Measure
-from sidecar.core.report import Report, Result
-from sidecar.outlets.run_metrics import registry
-from sidecar.settings import FIELDS, shown
+from sidecar.migrate.push_metrics import registry
+from sidecar.migrate.report import Report, Result
+from sidecar.outputs.metrics.definitions import MEASURES, PREFIX, Kind, Measure
 
 ROOT = Path(__file__).resolve().parents[1]
 MONITORING = ROOT / "k8s" / "components" / "monitoring"

@@ -138,8 +138,9 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
     from importlib import import_module
     from typing import NoReturn
 
-    from sidecar import settings, sources
-    from sidecar.commands import first
+    from sidecar import pid1 as first
+    from sidecar.config import load as sources
+    from sidecar.config import settings
 
     first.end_when_told()
 

@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
-from sidecar.commands import inputs
-from sidecar.commands.codes import code_of
+from sidecar.config import build as inputs
+from sidecar.config.settings import Settings
 from sidecar.core.gate.database_status import Needs, Watched, begin, failed, read
 from sidecar.core.gate.snapshot import overall
 from sidecar.core.migrations.compare import Outcome, Verdict
@@ -24,9 +24,9 @@ from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.reason import Reason
 from sidecar.core.views import documents as document
 from sidecar.core.views import table
+from sidecar.core.views.exit_code import code_of
 from sidecar.databases.base import Database
 from sidecar.errors import DatabaseError
-from sidecar.settings import Settings
 
 SETTINGS: Final = ("manifest", "database", "verdict")
 

@@ -12,11 +12,11 @@ from typing import Final
 
 import msgspec
 
-from sidecar.commands.inputs import load_manifest
+from sidecar.config.build import load_manifest
+from sidecar.config.settings import Settings
 from sidecar.core.migrations.diff import Diff, Step, diff
 from sidecar.core.migrations.rollback import Rollback, rollback
 from sidecar.errors import UsageError
-from sidecar.settings import Settings
 
 SETTINGS: Final = ()
 

@@ -17,13 +17,14 @@ from typing import Final
 
 import msgspec
 
-from sidecar.commands import inputs, logs
-from sidecar.commands.migration import Migration
-from sidecar.core import report as told
+from sidecar.config import build as inputs
+from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
-from sidecar.core.report import Report, Result
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
-from sidecar.settings import Settings
+from sidecar.migrate import report as told
+from sidecar.migrate.report import Report, Result
+from sidecar.migrate.runner import Migration
+from sidecar.outputs import logs
 
 LOG = logging.getLogger("sidecar.migrate")
 
@@ -90,7 +91,7 @@ def _write(name: str, body: bytes) -> None:
 
 
 def _tell_prometheus(settings: Settings, report: Report) -> None:
-    from sidecar.outlets import run_metrics  # noqa: PLC0415 - seldom wanted, and slow to import
+    from sidecar.migrate import push_metrics as run_metrics  # noqa: PLC0415 - seldom wanted, and slow to import
 
     metrics = run_metrics.registry(report, report.database)
     try:

@@ -18,26 +18,28 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sidecar import __version__
-from sidecar.commands import first, inputs, logs
-from sidecar.commands.clock import SystemClock
-from sidecar.commands.rest import Rest
+from sidecar import pid1 as first
+from sidecar.config import build as inputs
+from sidecar.config.clock import SystemClock
+from sidecar.config.settings import Settings
 from sidecar.core.gate import machine as gate
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import status_document
-from sidecar.outlets.access import Certificate, Token
-from sidecar.outlets.front import Front
-from sidecar.outlets.guard import Guard
-from sidecar.outlets.listen import Listeners
-from sidecar.outlets.log import ChangeLog
-from sidecar.outlets.memory import Memory
-from sidecar.outlets.metrics import Metrics
-from sidecar.outlets.plain import Plain
-from sidecar.settings import Settings
+from sidecar.outputs import logs
+from sidecar.outputs.change_log import ChangeLog
+from sidecar.outputs.http.auth import Certificate, Token
+from sidecar.outputs.http.front import Front
+from sidecar.outputs.http.guard import Guard
+from sidecar.outputs.http.listen import Listeners
+from sidecar.outputs.http.plain import Plain
+from sidecar.outputs.http.rest import Rest
+from sidecar.outputs.metrics.collector import Metrics
+from sidecar.outputs.state_file import Memory
 from sidecar.watcher import Watcher
 
 if TYPE_CHECKING:
-    from sidecar.outlets.pod import PodCondition
-    from sidecar.outlets.web import Web
+    from sidecar.outputs.http.app import Web
+    from sidecar.outputs.kubernetes.pod_conditions import PodCondition
 
 LOG = logging.getLogger("sidecar.serve")
 
@@ -106,8 +108,8 @@ def _guard(settings: Settings) -> Guard:
 def _web(
     settings: Settings, manifest: Manifest, watcher: Watcher, metrics: Metrics, token: Token | None
 ) -> "Web":
-    from sidecar.outlets import page  # noqa: PLC0415 - see commands.rest
-    from sidecar.outlets.web import Web  # noqa: PLC0415
+    from sidecar.outputs.http import page  # noqa: PLC0415 - see commands.rest
+    from sidecar.outputs.http.app import Web  # noqa: PLC0415
 
     front = page.load()
     web = Web(
@@ -146,8 +148,8 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 def _pod(settings: Settings) -> "PodCondition | None":
     if settings.pod_condition is None:
         return None
-    from sidecar.outlets.pod import PodCondition  # noqa: PLC0415 - imports a client of HTTP
-    from sidecar.outlets.pod_api import in_cluster  # noqa: PLC0415
+    from sidecar.outputs.kubernetes.client import in_cluster  # noqa: PLC0415
+    from sidecar.outputs.kubernetes.pod_conditions import PodCondition  # noqa: PLC0415 - imports a client of HTTP
 
     pod = in_cluster(os.environ, settings.pod_account)
     return PodCondition(settings.pod_condition, pod, chance=random.random)

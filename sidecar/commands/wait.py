@@ -16,15 +16,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from sidecar.commands import first, inputs, logs
-from sidecar.commands.clock import SystemClock
+from sidecar import pid1 as first
+from sidecar.config import build as inputs
+from sidecar.config.clock import SystemClock
+from sidecar.config.settings import Settings
 from sidecar.core.gate import machine as gate
 from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import counts
 from sidecar.core.views.text import gate_line
 from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
-from sidecar.settings import Settings
+from sidecar.outputs import logs
 from sidecar.watcher import Watcher
 
 SETTINGS: Final = ("manifest", "database", "verdict", "gate", "log", "wait")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from sidecar.outlets import page as shipped
+from sidecar.outputs.http import page as shipped
 from support import project
 from support.browser import Visit, chromium
 from support.database import Database

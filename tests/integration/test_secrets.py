@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from sidecar.cli import main
-from sidecar.sources import load
+from sidecar.config.load import load
 from support import project
 from support.postgres import Server, free_port
 from support.process import Sidecar, ask, until

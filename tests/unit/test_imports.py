@@ -74,7 +74,7 @@ import asyncio, sys, threading
 from sidecar.commands.rest import Rest
 class Spy:
     def find_spec(self, name, *_):
-        if name in ("aiohttp", "sidecar.outlets.web"):
+        if name in ("aiohttp", "sidecar.outputs.http.app"):
             print(name, threading.current_thread() is threading.main_thread())
 sys.meta_path.insert(0, Spy())
 def application(_):
@@ -93,7 +93,7 @@ asyncio.run(ask())
 def test_aiohttp_is_imported_beside_the_loop() -> None:
     """Who asks first for what is not plain waits for the import, and nobody else does."""
     told = subprocess.check_output([sys.executable, "-c", REST], env=environment(), text=True)
-    assert told.splitlines() == ["aiohttp False", "sidecar.outlets.web False"]
+    assert told.splitlines() == ["aiohttp False", "sidecar.outputs.http.app False"]
 
 
 def test_a_healthcheck_imports_next_to_nothing() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.config.load import load
 from sidecar.errors import DatabaseError
-from sidecar.sources import load
 from support.kustomize import (
     K8S,
     RUNNING,

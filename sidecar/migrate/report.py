@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.failure import Failure
 from sidecar.core.migrations.compare import Verdict
 from sidecar.core.migrations.manifest import Key, Node
 from sidecar.core.migrations.timeline import Applied
 from sidecar.core.views.documents import Document, timestamp
+from sidecar.migrate.retry import Failure
 
 
 class Result(StrEnum):

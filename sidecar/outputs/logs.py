@@ -5,8 +5,8 @@ import sys
 
 import msgspec
 
+from sidecar.config.settings import Settings
 from sidecar.core.views.documents import timestamp
-from sidecar.settings import Settings
 
 
 def configure(settings: Settings) -> None:

@@ -17,11 +17,11 @@ from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.timeline import Applied
 from sidecar.core.reason import Reason
 from sidecar.errors import UsageError
-from sidecar.outlets.listen import bind, shown, split
-from sidecar.outlets.log import ChangeLog
-from sidecar.outlets.memory import Memory
-from sidecar.outlets.metrics import Metrics
-from sidecar.outlets.web import verbose
+from sidecar.outputs.change_log import ChangeLog
+from sidecar.outputs.http.app import verbose
+from sidecar.outputs.http.listen import bind, shown, split
+from sidecar.outputs.metrics.collector import Metrics
+from sidecar.outputs.state_file import Memory
 from support import needs
 from support.manifests import chain, keys, manifest
 from support.project import REPOSITORY

@@ -17,7 +17,7 @@ import msgspec
 from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.views.text import gate_line
 from sidecar.errors import KubernetesError
-from sidecar.outlets.pod_api import Condition
+from sidecar.outputs.kubernetes.client import Condition
 
 LOG = logging.getLogger("sidecar.pod")
 

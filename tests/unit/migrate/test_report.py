@@ -2,11 +2,11 @@
 
 import pytest
 
-from sidecar.core.failure import Failure, failure
 from sidecar.core.migrations.compare import Outcome, Verdict
 from sidecar.core.migrations.manifest import Key, Node
 from sidecar.core.migrations.timeline import Applied
-from sidecar.core.report import Report, Result, advice, document, lines
+from sidecar.migrate.report import Report, Result, advice, document, lines
+from sidecar.migrate.retry import Failure, failure
 
 FIRST, SECOND = Key("shop.0001_first"), Key("shop.0002_index")
 NODES = {FIRST: Node(FIRST), SECOND: Node(SECOND, atomic=False)}

@@ -2,12 +2,12 @@
 
 import pytest
 
-from sidecar.commands.schema import Schema
 from sidecar.core.gate.database_status import Needs
 from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.reason import Reason
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout
+from sidecar.migrate.progress import Schema
 from support.manifests import chain, manifest
 
 EXPECTED = manifest(*chain("shop", "0001"))

@@ -9,10 +9,10 @@ from itertools import accumulate
 
 from sidecar.core.gate.snapshot import Snapshot, Target
 from sidecar.core.gate.state import Phase
-from sidecar.core.measures import FAILURES, MEASURES
 from sidecar.core.migrations.timeline import Applied
-from sidecar.core.samples import samples
-from sidecar.outlets.exposition import END, Sample, chosen, written
+from sidecar.outputs.metrics.definitions import FAILURES, MEASURES
+from sidecar.outputs.metrics.exposition import END, Sample, chosen, written
+from sidecar.outputs.metrics.samples import samples
 
 DURATION, MIGRATIONS = "check_duration_seconds", "migration_duration_seconds"
 

@@ -7,18 +7,18 @@ import signal
 import time
 from typing import Final
 
-from sidecar.commands import inputs
-from sidecar.commands.attempt import Attempt
-from sidecar.commands.child import FORWARDED, Child
-from sidecar.commands.codes import code_of
-from sidecar.commands.queue import Queue
-from sidecar.commands.schema import Schema, Sight
-from sidecar.core.failure import POOLER, Failure, failure
+from sidecar.config import build as inputs
+from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
-from sidecar.core.report import Report, Result
+from sidecar.core.views.exit_code import code_of
 from sidecar.databases.base import Rails, Turn, connect, turn
 from sidecar.errors import DatabaseError, Interrupted
-from sidecar.settings import Settings
+from sidecar.migrate.attempt import Attempt
+from sidecar.migrate.lock_wait import Queue
+from sidecar.migrate.process import FORWARDED, Child
+from sidecar.migrate.progress import Schema, Sight
+from sidecar.migrate.report import Report, Result
+from sidecar.migrate.retry import POOLER, Failure, failure
 
 LOG = logging.getLogger("sidecar.migrate")
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.config.parse import condition_type
 from sidecar.core.gate.machine import begin, step
 from sidecar.core.gate.snapshot import Identity, Snapshot, Target
 from sidecar.core.gate.state import Drain, Event, Look, Policy
 from sidecar.core.migrations.compare import Outcome
 from sidecar.core.reason import Reason
 from sidecar.errors import KubernetesError
-from sidecar.outlets.pod import Pace, PodCondition, told
-from sidecar.outlets.pod_api import Condition, in_cluster
-from sidecar.parsing import condition_type
+from sidecar.outputs.kubernetes.client import Condition, in_cluster
+from sidecar.outputs.kubernetes.pod_conditions import Pace, PodCondition, told
 
 KIND = "migration-sidecar/schema-current"
 GOOD = Look(at=1.0, outcome=Outcome.CURRENT)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.config.load import load
+from sidecar.config.settings import FIELDS, Settings, shown
 from sidecar.errors import UsageError
-from sidecar.settings import FIELDS, Settings, shown
-from sidecar.sources import load
 
 
 def refusal(flags: dict[str, str | None], environment: dict[str, str]) -> str:

@@ -6,8 +6,17 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from sidecar.config.parse import (
+    condition_type,
+    count,
+    duration,
+    listed,
+    one_of,
+    positive,
+    switch,
+    whole,
+)
 from sidecar.errors import UsageError
-from sidecar.parsing import condition_type, count, duration, listed, one_of, positive, switch, whole
 
 T = TypeVar("T")
 

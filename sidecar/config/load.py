@@ -10,8 +10,8 @@ from dataclasses import Field
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar.config.settings import FIELDS, Alias, Settings, check
 from sidecar.errors import UsageError
-from sidecar.settings import FIELDS, Alias, Settings, check
 
 PREFIX: Final = "SIDECAR_"
 

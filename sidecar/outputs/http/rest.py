@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from sidecar.outlets.guard import Guard
-    from sidecar.outlets.handler import Handlers
-    from sidecar.outlets.web import Web
+    from sidecar.outputs.http.app import Web
+    from sidecar.outputs.http.guard import Guard
+    from sidecar.outputs.http.handler import Handlers
 
 Handler = Callable[[], asyncio.Protocol]
 
@@ -55,7 +55,7 @@ class Rest:
 
         async def start() -> "Handlers":
             web = await self._made()
-            from sidecar.outlets.handler import Handlers  # noqa: PLC0415 - is imported by now
+            from sidecar.outputs.http.handler import Handlers  # noqa: PLC0415 - is imported by now
 
             handlers = Handlers(choose(web), guard)
             self._handlers.append(handlers)
@@ -76,6 +76,6 @@ class Rest:
         return await asyncio.shield(self._web)
 
     async def _import(self) -> "Web":
-        for module in ("sidecar.outlets.handler", "sidecar.outlets.web"):
+        for module in ("sidecar.outputs.http.handler", "sidecar.outputs.http.app"):
             await asyncio.to_thread(import_module, module)
         return self._make()

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from sidecar.config.settings import Settings
 from sidecar.core.gate.state import Look
 from sidecar.core.migrations.compare import Outcome
 from sidecar.errors import DatabaseError
-from sidecar.settings import Settings
 
 CODES: Final = {Outcome.BEHIND: 10, Outcome.AHEAD: 11, Outcome.INCONSISTENT: 12}
 

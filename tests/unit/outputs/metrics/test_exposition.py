@@ -10,9 +10,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.registry import Collector
 
-from sidecar.core.measures import FAILURES, MEASURES, Kind, Measure
-from sidecar.outlets.exposition import END, OPEN_METRICS, TEXT, Sample, chosen, written
-from sidecar.outlets.metrics import Durations
+from sidecar.outputs.metrics.collector import Durations
+from sidecar.outputs.metrics.definitions import FAILURES, MEASURES, Kind, Measure
+from sidecar.outputs.metrics.exposition import END, OPEN_METRICS, TEXT, Sample, chosen, written
 
 READERS: dict[str, Callable[[str], Iterable[Metric]]] = {TEXT: read_text, OPEN_METRICS: read_open}
 NASTY = 'a"b\\c\nd,e}=é'

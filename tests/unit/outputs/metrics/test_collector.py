@@ -7,13 +7,13 @@ import pytest
 from sidecar.core.gate.machine import begin, step
 from sidecar.core.gate.snapshot import Identity, Snapshot, Target
 from sidecar.core.gate.state import Look, Policy
-from sidecar.core.measures import MEASURES, Kind
 from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Run
 from sidecar.core.migrations.timeline import Applied, Batch
 from sidecar.core.reason import Reason
-from sidecar.core.samples import samples
+from sidecar.outputs.metrics.definitions import MEASURES, Kind
+from sidecar.outputs.metrics.samples import samples
 from support.manifests import chain, keys, manifest
 
 SHOP = manifest(*chain("shop", "0001", "0002"), *chain("blog", "0001"))

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from sidecar.config.settings import Settings
 from sidecar.core.gate.database_status import Needs
 from sidecar.core.gate.snapshot import Identity
 from sidecar.core.gate.state import Policy
@@ -14,7 +15,6 @@ from sidecar.core.migrations import compare as graph
 from sidecar.core.migrations.manifest import Key, Manifest, decode
 from sidecar.databases.base import UNASKED, Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
-from sidecar.settings import Settings
 
 LARGEST: Final = 64 * 1024 * 1024
 """A manifest of 100,000 migrations is half of this."""

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from sidecar.commands import child
-from sidecar.commands.child import Child
-from sidecar.commands.schema import Schema
 from sidecar.core.views.text import run_line
 from sidecar.databases.base import Turn
 from sidecar.errors import DatabaseError, DatabaseTimeout
+from sidecar.migrate import process as child
+from sidecar.migrate.process import Child
+from sidecar.migrate.progress import Schema
 
 LOG = logging.getLogger("sidecar.migrate")
 

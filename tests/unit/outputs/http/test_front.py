@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sidecar.core.gate.machine import begin
 from sidecar.core.gate.snapshot import Identity, Snapshot
-from sidecar.outlets.front import Front
-from sidecar.outlets.guard import Guard
-from sidecar.outlets.plain import Plain
+from sidecar.outputs.http.front import Front
+from sidecar.outputs.http.guard import Guard
+from sidecar.outputs.http.plain import Plain
 
 PROBE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -18,7 +18,7 @@ from prometheus_client.exposition import (
     write_to_textfile,
 )
 
-from sidecar.core.report import Report, Result
+from sidecar.migrate.report import Report, Result
 
 PREFIX: Final = "django_schema_"
 BUCKETS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)

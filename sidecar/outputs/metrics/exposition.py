@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from sidecar.core.measures import PREFIX, Kind, Measure
+from sidecar.outputs.metrics.definitions import PREFIX, Kind, Measure
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -5,11 +5,11 @@ import logging
 import random
 from typing import Final
 
-from sidecar.commands.schema import Schema, Sight
 from sidecar.core.views.documents import counts
 from sidecar.core.views.text import run_line, verdict_details
 from sidecar.databases.base import Turn
 from sidecar.errors import DatabaseDenied, DatabaseError, WaitTimeout
+from sidecar.migrate.progress import Schema, Sight
 
 LOG = logging.getLogger("sidecar.migrate")
 

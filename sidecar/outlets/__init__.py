@@ -1,1 +1,0 @@
-"""How the answer leaves: each module tells a snapshot to somebody, and knows no other."""
