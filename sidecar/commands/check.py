@@ -24,7 +24,7 @@ from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.reason import Reason
 from sidecar.core.views import documents as document
 from sidecar.core.views import table
-from sidecar.core.views.exit_code import code_of
+from sidecar.core.views.exit_code import exit_code
 from sidecar.databases.base import Database
 from sidecar.errors import DatabaseError
 
@@ -65,7 +65,7 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
     targets = [target for one in watched for target in one.targets]
     look = overall(targets, 0.0)
     assert look is not None  # noqa: S101 - every target was looked at
-    code = code_of(look, settings, strict=options.strict)
+    code = exit_code(look, inputs.policy(settings), strict=options.strict)
     texts = [*watched[0].verdicts]
     if options.explain and texts:
         from sidecar.core.migrations.explain import explain  # noqa: PLC0415 - seldom asked for

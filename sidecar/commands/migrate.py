@@ -20,11 +20,12 @@ import msgspec
 from sidecar.config import build as inputs
 from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
+from sidecar.databases.base import Rails
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
 from sidecar.migrate import report as told
 from sidecar.migrate.report import Report, Result
-from sidecar.migrate.runner import Migration
-from sidecar.outputs import logs
+from sidecar.migrate.runner import Migration, Options
+from sidecar.outputs import log_format
 
 LOG = logging.getLogger("sidecar.migrate")
 
@@ -40,12 +41,12 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(settings: Settings, options: Namespace, command: list[str]) -> int:
     """Migrate if need be; return the exit code."""
-    logs.configure(settings)
+    log_format.configure(settings.log_format, settings.log_level)
     manifest = inputs.load_manifest(settings.manifest)
     began = time.time()
     alias = () if settings.database == inputs.DEFAULT else ("--database", settings.database)
     try:
-        migration = Migration(settings, manifest, command or [*COMMAND, *alias])
+        migration = _migration(settings, manifest, command or [*COMMAND, *alias])
         report = asyncio.run(migration.run())
     except SidecarError as error:
         _tell(settings, options, _ended(error, settings, began), manifest)
@@ -54,6 +55,25 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:
         LOG.log(logging.ERROR if report.exit_code else logging.INFO, "%s", line)
     _tell(settings, options, report, manifest)
     return report.exit_code
+
+
+def _migration(settings: Settings, manifest: Manifest, command: list[str]) -> Migration:
+    rails = Rails(
+        lock_timeout=settings.lock_timeout_per_statement,
+        statement_timeout=settings.statement_timeout,
+    )
+    options = Options(
+        command=command,
+        database=settings.database,
+        needs=inputs.needs(settings),
+        policy=inputs.policy(settings),
+        lock_timeout=settings.lock_timeout,
+        rails=rails,
+        pgoptions=settings.pgoptions,
+        retries=settings.retries,
+    )
+    address = inputs.address_of(settings, manifest, settings.database)
+    return Migration(options, address, inputs.judge(settings, manifest), manifest)
 
 
 def _ended(error: SidecarError, settings: Settings, began: float) -> Report:

@@ -25,7 +25,7 @@ from sidecar.config.settings import Settings
 from sidecar.core.gate import machine as gate
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import status_document
-from sidecar.outputs import logs
+from sidecar.outputs import log_format
 from sidecar.outputs.change_log import ChangeLog
 from sidecar.outputs.http.auth import Certificate, Token
 from sidecar.outputs.http.front import Front
@@ -52,7 +52,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
     """Serve until told to stop; return 0."""
-    logs.configure(settings)
+    log_format.configure(settings.log_format, settings.log_level)
     manifest = inputs.load_manifest(settings.manifest)
     first.reap_orphans()
     # The manifest stays; no collection need walk through it again.

@@ -26,7 +26,7 @@ from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import counts
 from sidecar.core.views.text import gate_line
 from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
-from sidecar.outputs import logs
+from sidecar.outputs import log_format
 from sidecar.watcher import Watcher
 
 SETTINGS: Final = ("manifest", "database", "verdict", "gate", "log", "wait")
@@ -48,7 +48,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
     """Wait; then replace this process with the command, or return 0."""
-    logs.configure(settings)
+    log_format.configure(settings.log_format, settings.log_level)
     manifest = inputs.load_manifest(settings.manifest)
     program = _find(command[0]) if command else None
     first.reap_orphans()

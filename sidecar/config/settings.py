@@ -174,9 +174,6 @@ class Settings:
         3,
         "further attempts after lock timeouts, races and lost connections",
     )
-    on_lost_turn: str = setting(
-        "migrate", one_of("stop", "continue"), "stop", "a command whose advisory lock is lost"
-    )
     textfile: Path | None = setting(
         "migrate", Path, None, "write the run's metrics here, for node_exporter (NAME.prom)"
     )

@@ -24,11 +24,10 @@ SILENCES: Final = 5
 class Attempt:
     """A command and what became of it."""
 
-    def __init__(self, schema: Schema, turn: Turn, *, stop_when_lost: bool) -> None:
-        """Take what is watched, and whether the command ends with its turn."""
+    def __init__(self, schema: Schema, turn: Turn) -> None:
+        """Take what is watched; the command ends when its turn is lost."""
         self._schema = schema
         self._turn = turn
-        self._stop_when_lost = stop_when_lost
         self._seen = schema.seen
         self._blocked = False
         self.lost = False
@@ -57,11 +56,11 @@ class Attempt:
         return code
 
     async def _watch(self, running: Child) -> None:
-        silences, ours = 0, True
+        silences = 0
         while True:
             await asyncio.sleep(BEAT)
             try:
-                why = "" if not ours or await self._turn.held() else "its session is gone"
+                why = "" if await self._turn.held() else "its session is gone"
                 silences = 0
             except DatabaseTimeout as error:
                 silences += 1
@@ -69,12 +68,10 @@ class Attempt:
             except DatabaseError as error:
                 why = str(error)
             if why:
-                ours = False
                 LOG.error("the turn is lost: %s", why)
-                if self._stop_when_lost:
-                    self.lost = True
-                    await running.stop()
-                    return
+                self.lost = True
+                await running.stop()
+                return
             await self._follow()
 
     async def _follow(self) -> None:

@@ -5,13 +5,17 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from sidecar.config import build as inputs
-from sidecar.config.settings import Settings
-from sidecar.core.migrations.manifest import Manifest
-from sidecar.core.views.exit_code import code_of
-from sidecar.databases.base import Rails, Turn, connect, turn
+import msgspec
+
+from sidecar.core.gate.database_status import Needs
+from sidecar.core.gate.state import Policy
+from sidecar.core.migrations.compare import Verdict
+from sidecar.core.migrations.manifest import Key, Manifest
+from sidecar.core.views.exit_code import exit_code
+from sidecar.databases.base import Address, Rails, Turn, connect, turn
 from sidecar.errors import DatabaseError, Interrupted
 from sidecar.migrate.attempt import Attempt
 from sidecar.migrate.lock_wait import Queue
@@ -32,20 +36,36 @@ ANSWER: Final = 60.0
 """Seconds that the database is given to answer after the command has ended."""
 
 
+Judge = Callable[[Sequence[Key]], Verdict]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator decided about a run; durations in seconds."""
+
+    command: Sequence[str]
+    database: str
+    """The alias of Django's DATABASES that is migrated."""
+    needs: Needs
+    policy: Policy
+    lock_timeout: float | None
+    rails: Rails
+    pgoptions: bool
+    """Whether the command gets PGOPTIONS."""
+    retries: int
+
+
 class Migration:
     """One run: the queue, the attempts, the report."""
 
-    def __init__(self, settings: Settings, manifest: Manifest, command: list[str]) -> None:
-        """Put the parts together; raises UsageError."""
-        self._settings = settings
+    def __init__(
+        self, options: Options, address: Address, judge: Judge, manifest: Manifest
+    ) -> None:
+        """Put the parts together; raises UsageError if the address cannot be meant."""
+        self._options = options
         self._manifest = manifest
-        self._command = command
-        judge = inputs.judge(settings, manifest)
-        address = inputs.address_of(settings, manifest, settings.database)
-        alias = settings.database
-        self._schema = Schema(alias, connect(address), judge, inputs.needs(settings))
+        self._schema = Schema(options.database, connect(address), judge, options.needs)
         self._turn: Turn = turn(address)
-        self._queue = Queue(self._schema, self._turn, settings.lock_timeout)
+        self._queue = Queue(self._schema, self._turn, options.lock_timeout)
         self._child: Child | None = None
         self._signal: int | None = None
         self._attempts = 0
@@ -96,24 +116,18 @@ class Migration:
         what = f"{len(plan)} pending, next {plan[0]}" if plan else "nothing pending"
         LOG.info("migrating: %s", what)
         self._schema.run_since = time.time()
-        environment = self._turn.environment(
-            Rails(
-                lock_timeout=self._settings.lock_timeout_per_statement,
-                statement_timeout=self._settings.statement_timeout,
-            )
-        )
-        if not self._settings.pgoptions:
+        environment = self._turn.environment(self._options.rails)
+        if not self._options.pgoptions:
             environment.pop("PGOPTIONS", None)
-        stops = self._settings.on_lost_turn == "stop"
-        attempt = Attempt(self._schema, self._turn, stop_when_lost=stops)
+        attempt = Attempt(self._schema, self._turn)
         try:
-            return await attempt.run(self._command, environment, self._started), attempt
+            return await attempt.run(self._options.command, environment, self._started), attempt
         finally:
             self._child = None
 
     async def _again(self, why: Failure | None, before: Sight, last: Sight | None) -> bool:
         """Tell whether to try once more, after a pause."""
-        if why is None or self._signal or self._attempts > self._settings.retries:
+        if why is None or self._signal or self._attempts > self._options.retries:
             return False
         nodes = self._manifest.nodes
         if last is None:
@@ -161,7 +175,11 @@ class Migration:
         return (Result.INCOMPLETE if verdict else Result.APPLIED), verdict
 
     def _verdict(self, sight: Sight | None) -> int:
-        return DatabaseError.exit_code if sight is None else code_of(sight.look, self._settings)
+        return (
+            DatabaseError.exit_code
+            if sight is None
+            else exit_code(sight.look, self._options.policy)
+        )
 
     def _report(  # noqa: PLR0913 - what a run was, in one place
         self,
@@ -178,7 +196,7 @@ class Migration:
         return Report(
             result=result,
             exit_code=code,
-            database=self._settings.database,
+            database=self._options.database,
             began=began,
             ended=time.time(),
             waited=self._waited,

@@ -169,7 +169,6 @@ def test_limits_can_be_kept_from_the_command(database: Database, release: Releas
         (("--", "no-such-command"), 127, "no-such-command: command not found"),
         (("--", "."), 126, ".: Permission denied"),
         (("--retries=many",), 64, "--retries"),
-        (("--on-lost-turn=panic",), 64, "--on-lost-turn"),
         (("--manifest=gone.json",), 65, "gone.json: no manifest there"),
     ],
 )

@@ -147,17 +147,6 @@ def test_a_lost_turn_stops_the_command(migrated: Database, release: Release) -> 
         until(lambda: not busy(migrated), "no statement runs on", 10)
 
 
-def test_a_lost_turn_may_be_ignored(migrated: Database, release: Release) -> None:
-    """`on_lost_turn=continue` is for migrations that must not be stopped, come what may."""
-    with migrating(release, migrated, "--on-lost-turn=continue") as first:
-        migrated.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-        )
-        time.sleep(2.5)
-        assert first.poll() is None
-        assert busy(migrated)
-
-
 def test_gives_up_its_place_in_the_lock_queue_and_tries_again(
     migrated: Database, tmp_path: Path
 ) -> None:

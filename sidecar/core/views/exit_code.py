@@ -2,27 +2,19 @@
 
 from typing import Final
 
-from sidecar.config.settings import Settings
-from sidecar.core.gate.state import Look
+from sidecar.core.gate.state import Look, Policy
 from sidecar.core.migrations.compare import Outcome
 from sidecar.errors import DatabaseError
 
 CODES: Final = {Outcome.BEHIND: 10, Outcome.AHEAD: 11, Outcome.INCONSISTENT: 12}
 
 
-def code_of(look: Look, settings: Settings, *, strict: bool = False) -> int:
-    """Return the exit code that a look at everything means under these settings."""
+def exit_code(look: Look, policy: Policy, *, strict: bool = False) -> int:
+    """Return the exit code that a look at everything means under this policy."""
     if look.outcome is None:
         return DatabaseError.exit_code
-    return exit_code(look.outcome, settings, pruned=look.pruned, strict=strict)
-
-
-def exit_code(
-    outcome: Outcome, settings: Settings, *, pruned: bool = False, strict: bool = False
-) -> int:
-    """Return the exit code that an outcome means under these settings."""
-    if outcome is Outcome.AHEAD and settings.on_ahead == "ready" and not strict:
+    if look.outcome is Outcome.AHEAD and policy.on_ahead_ready and not strict:
         return 0
-    if outcome is Outcome.BEHIND and pruned and settings.accept_pruned:
+    if look.outcome is Outcome.BEHIND and look.pruned and policy.accept_pruned:
         return 0
-    return CODES.get(outcome, 0)
+    return CODES.get(look.outcome, 0)

@@ -5,18 +5,17 @@ import sys
 
 import msgspec
 
-from sidecar.config.settings import Settings
 from sidecar.core.views.documents import timestamp
 
 
-def configure(settings: Settings) -> None:
-    """Send every log line to standard error, in the format of the settings."""
+def configure(log_format: str, level: str) -> None:
+    """Send every log line to standard error, as `text` or `json`; `level` is the lowest shown."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if settings.log_format == "json" else _Text())
+    handler.setFormatter(_Json() if log_format == "json" else _Text())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("sidecar").setLevel(settings.log_level.upper())
+    logging.getLogger("sidecar").setLevel(level.upper())
 
 
 def _line(record: logging.LogRecord) -> str:
