@@ -20,11 +20,11 @@ import msgspec
 from sidecar.config import build as inputs
 from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
-from sidecar.databases.base import Rails
+from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
 from sidecar.migrate import report as told
 from sidecar.migrate.report import Report, Result
-from sidecar.migrate.runner import Migration, Options
+from sidecar.migrate.runner import Options, Runner
 from sidecar.outputs import log_format
 
 LOG = logging.getLogger("sidecar.migrate")
@@ -57,8 +57,8 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:
     return report.exit_code
 
 
-def _migration(settings: Settings, manifest: Manifest, command: list[str]) -> Migration:
-    rails = Rails(
+def _migration(settings: Settings, manifest: Manifest, command: list[str]) -> Runner:
+    statement_timeouts = StatementTimeouts(
         lock_timeout=settings.lock_timeout_per_statement,
         statement_timeout=settings.statement_timeout,
     )
@@ -68,12 +68,12 @@ def _migration(settings: Settings, manifest: Manifest, command: list[str]) -> Mi
         needs=inputs.needs(settings),
         policy=inputs.policy(settings),
         lock_timeout=settings.lock_timeout,
-        rails=rails,
+        statement_timeouts=statement_timeouts,
         pgoptions=settings.pgoptions,
         retries=settings.retries,
     )
     address = inputs.address_of(settings, manifest, settings.database)
-    return Migration(options, address, inputs.judge(settings, manifest), manifest)
+    return Runner(options, address, inputs.judge(settings, manifest), manifest)
 
 
 def _ended(error: SidecarError, settings: Settings, began: float) -> Report:

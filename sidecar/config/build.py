@@ -13,7 +13,7 @@ from sidecar.core.gate.snapshot import Identity
 from sidecar.core.gate.state import Policy
 from sidecar.core.migrations import compare as graph
 from sidecar.core.migrations.manifest import Key, Manifest, decode
-from sidecar.databases.base import UNASKED, Address, Database, connect
+from sidecar.databases.base import UNQUERIED_SCHEMAS, Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -134,7 +134,7 @@ def needs(settings: Settings) -> Needs:
     """Return which targets the gate depends on."""
     patterns = tuple(pattern for pattern in settings.optional if ":" in pattern)
     named = {f"{alias}:{schema}" for alias, schema in _owned(settings)}
-    named.add(f"{DEFAULT}:{UNASKED}")
+    named.add(f"{DEFAULT}:{UNQUERIED_SCHEMAS}")
     return Needs(patterns, settings.empty_schemas == "pending", frozenset(named))
 
 

@@ -28,7 +28,7 @@ MODULES: Final = {
 }
 
 
-UNASKED: Final = "(the tenants of schemas_query)"
+UNQUERIED_SCHEMAS: Final = "(the tenants of schemas_query)"
 """Stands for the schemas of a query that cannot be asked yet; absent, and so behind."""
 
 
@@ -42,10 +42,10 @@ class Database(Protocol):
         """Let the connection go, if one is held; the next read opens another."""
 
 
-class Turn(Protocol):
+class MigrationLock(Protocol):
     """The right to migrate one schema, which one process has at a time."""
 
-    async def take(self) -> bool:
+    async def acquire(self) -> bool:
         """Ask for it once; tell whether it is ours.
 
         Raises DatabaseError, and UsageError when no turn can be kept this way, such as
@@ -62,14 +62,14 @@ class Turn(Protocol):
     async def left(self) -> int:
         """Return how many sessions of an earlier run's command are still there."""
 
-    def environment(self, rails: "Rails") -> dict[str, str]:
+    def environment(self, limits: "StatementTimeouts") -> dict[str, str]:
         """Return the variables by which the command's sessions are known, and kept safe."""
 
     async def release(self) -> None:
         """Give it back; nothing happens when it is not ours."""
 
 
-class Rails(msgspec.Struct, frozen=True, kw_only=True):
+class StatementTimeouts(msgspec.Struct, frozen=True, kw_only=True):
     """What keeps a migration from stopping the application; limits in seconds, None for none."""
 
     lock_timeout: float | None = None
@@ -106,10 +106,10 @@ def connect(address: Address) -> Database:
     return database
 
 
-def turn(address: Address) -> Turn:
+def migration_lock(address: Address) -> MigrationLock:
     """Return the turn at migrating this schema; nothing is opened yet. Raises UsageError."""
-    taken: Turn = _module(address).turn(address)
-    return taken
+    lock: MigrationLock = _module(address).migration_lock(address)
+    return lock
 
 
 def _module(address: Address) -> ModuleType:

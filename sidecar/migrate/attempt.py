@@ -6,40 +6,40 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sidecar.core.views.text import run_line
-from sidecar.databases.base import Turn
+from sidecar.databases.base import MigrationLock
 from sidecar.errors import DatabaseError, DatabaseTimeout
 from sidecar.migrate import process as child
-from sidecar.migrate.process import Child
+from sidecar.migrate.process import CommandProcess
 from sidecar.migrate.progress import Schema
 
 LOG = logging.getLogger("sidecar.migrate")
 
-BEAT: Final = 1.0
+LOCK_CHECK_INTERVAL: Final = 1.0
 """Seconds between two questions whether the turn is still ours."""
 
-SILENCES: Final = 5
+MAX_UNANSWERED_CHECKS: Final = 5
 """So many questions in a row without an answer, and the turn counts as lost."""
 
 
 class Attempt:
     """A command and what became of it."""
 
-    def __init__(self, schema: Schema, turn: Turn) -> None:
+    def __init__(self, schema: Schema, migration_lock: MigrationLock) -> None:
         """Take what is watched; the command ends when its turn is lost."""
         self._schema = schema
-        self._turn = turn
+        self._lock = migration_lock
         self._seen = schema.seen
         self._blocked = False
         self.lost = False
         """Whether the turn was lost and the command therefore stopped."""
-        self.heard = ""
+        self.stderr_tail = ""
         """The end of what the command wrote to standard error."""
 
     async def run(
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
-        started: Callable[[Child], None],
+        started: Callable[[CommandProcess], None],
     ) -> int:
         """Run the command; return its exit code. `started` gets the child, to signal it."""
         running = await child.start(command, environment)
@@ -52,19 +52,19 @@ class Attempt:
         finally:
             watching.cancel()
             await running.stop()
-        self.heard = running.heard()
+        self.stderr_tail = running.stderr_tail()
         return code
 
-    async def _watch(self, running: Child) -> None:
+    async def _watch(self, running: CommandProcess) -> None:
         silences = 0
         while True:
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(LOCK_CHECK_INTERVAL)
             try:
-                why = "" if await self._turn.held() else "its session is gone"
+                why = "" if await self._lock.held() else "its session is gone"
                 silences = 0
             except DatabaseTimeout as error:
                 silences += 1
-                why = str(error) if silences == SILENCES else ""
+                why = str(error) if silences == MAX_UNANSWERED_CHECKS else ""
             except DatabaseError as error:
                 why = str(error)
             if why:
@@ -77,11 +77,11 @@ class Attempt:
     async def _follow(self) -> None:
         """Tell what was applied since the last time, and what the command waits for."""
         try:
-            sight = await self._schema.look()
+            found = await self._schema.look()
         except DatabaseError:
             return
         self.tell_applied()
-        run = sight.run
+        run = found.run
         blocked = run is not None and run.blocked_since is not None
         if run is not None and blocked and not self._blocked:
             LOG.warning("migrate is blocked: %s", run_line(run))

@@ -24,20 +24,20 @@ FORWARDED: Final = (
 GRACE: Final = 10.0
 """Seconds between SIGTERM and SIGKILL, as docker stop has it."""
 
-HEARD: Final = 65536
+MAX_STDERR_BYTES: Final = 65536
 """How much of the end of standard error is kept, in bytes."""
 
 PR_SET_PDEATHSIG: Final = 1
 
 
-class Child:
+class CommandProcess:
     """One run of the command."""
 
     def __init__(self, process: asyncio.subprocess.Process, errors: int) -> None:
         """Take a process that `start` began, and the pipe that it writes its errors to."""
         self._process = process
         self._errors = errors
-        self._heard: deque[bytes] = deque()
+        self._stderr_chunks: deque[bytes] = deque()
         self._listening = asyncio.create_task(self._listen())
 
     async def wait(self) -> int:
@@ -62,9 +62,9 @@ class Child:
             self.send(signal.SIGKILL)
             await self._process.wait()
 
-    def heard(self) -> str:
+    def stderr_tail(self) -> str:
         """Return the end of what it wrote to standard error."""
-        return b"".join(self._heard).decode(errors="replace")
+        return b"".join(self._stderr_chunks).decode(errors="replace")
 
     async def _listen(self) -> None:
         pipe = asyncio.StreamReader()
@@ -72,18 +72,21 @@ class Child:
             lambda: asyncio.StreamReaderProtocol(pipe), os.fdopen(self._errors, "rb", 0)
         )
         try:
-            while chunk := await pipe.read(HEARD):
+            while chunk := await pipe.read(MAX_STDERR_BYTES):
                 with suppress(OSError, AttributeError):  # Standard error may be closed.
                     sys.stderr.buffer.write(chunk)
                     sys.stderr.flush()
-                self._heard.append(chunk)
-                while len(self._heard) > 1 and sum(map(len, self._heard)) > HEARD:
-                    self._heard.popleft()
+                self._stderr_chunks.append(chunk)
+                while (
+                    len(self._stderr_chunks) > 1
+                    and sum(map(len, self._stderr_chunks)) > MAX_STDERR_BYTES
+                ):
+                    self._stderr_chunks.popleft()
         finally:
             transport.close()
 
 
-async def start(command: Sequence[str], environment: Mapping[str, str]) -> Child:
+async def start(command: Sequence[str], environment: Mapping[str, str]) -> CommandProcess:
     """Start the command. Raises CommandNotFound or CommandNotRunnable."""
     # A pipe of our own: asyncio's Process.wait waits for its pipes, too, and so for a
     # grandchild that keeps one open (python/cpython#119710).
@@ -103,7 +106,7 @@ async def start(command: Sequence[str], environment: Mapping[str, str]) -> Child
         raise CommandNotRunnable(f"{command[0]}: {error.strerror}") from None
     finally:
         os.close(theirs)
-    return Child(process, errors)
+    return CommandProcess(process, errors)
 
 
 def _dies_with_us() -> Callable[[], None] | None:

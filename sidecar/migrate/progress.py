@@ -17,7 +17,7 @@ from sidecar.databases.base import Database
 from sidecar.errors import DatabaseDenied, DatabaseTimeout
 
 
-class Sight(msgspec.Struct, frozen=True):
+class SchemaRead(msgspec.Struct, frozen=True):
     """One look."""
 
     look: Look
@@ -47,7 +47,7 @@ class Schema:
         self.run_since: float | None = None
         """When our command was started, in seconds since the epoch."""
 
-    async def look(self) -> Sight:
+    async def look(self) -> SchemaRead:
         """Look. Raises DatabaseError."""
         recorded = await self._database.read()
         watched = targets.read(
@@ -66,7 +66,7 @@ class Schema:
             raise (DatabaseDenied if denied else DatabaseTimeout)(told)
         verdicts = [target.verdict for target in found if target.verdict is not None]
         worst = [verdict for verdict in verdicts if verdict.outcome not in SATISFIED]
-        return Sight(
+        return SchemaRead(
             look=look,
             verdict=(worst or verdicts)[0],
             run=watched.run,

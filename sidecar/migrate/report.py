@@ -22,7 +22,7 @@ class Result(StrEnum):
     """The command said that all is well, and it is not."""
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-    LOST_TURN = "lost_turn"
+    LOST_LOCK = "lost_turn"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ ENDED: Final = {
     Result.INCOMPLETE: "the command ended with 0, but not everything that must be applied is",
     Result.FAILED: "the command failed with {}",
     Result.INTERRUPTED: "interrupted ({})",
-    Result.LOST_TURN: "the turn was lost, so the command was stopped",
+    Result.LOST_LOCK: "the turn was lost, so the command was stopped",
 }
 
 

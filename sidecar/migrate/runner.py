@@ -15,12 +15,18 @@ from sidecar.core.gate.state import Policy
 from sidecar.core.migrations.compare import Verdict
 from sidecar.core.migrations.manifest import Key, Manifest
 from sidecar.core.views.exit_code import exit_code
-from sidecar.databases.base import Address, Rails, Turn, connect, turn
+from sidecar.databases.base import (
+    Address,
+    MigrationLock,
+    StatementTimeouts,
+    connect,
+    migration_lock,
+)
 from sidecar.errors import DatabaseError, Interrupted
 from sidecar.migrate.attempt import Attempt
-from sidecar.migrate.lock_wait import Queue
-from sidecar.migrate.process import FORWARDED, Child
-from sidecar.migrate.progress import Schema, Sight
+from sidecar.migrate.lock_wait import LockWait
+from sidecar.migrate.process import FORWARDED, CommandProcess
+from sidecar.migrate.progress import Schema, SchemaRead
 from sidecar.migrate.report import Report, Result
 from sidecar.migrate.retry import POOLER, Failure, failure
 
@@ -29,10 +35,10 @@ LOG = logging.getLogger("sidecar.migrate")
 BACKOFF: Final = 1.0
 """Seconds before the second attempt; each further one waits twice as long."""
 
-OTHERS: Final = 10.0
+CONFLICT_TIMEOUT: Final = 10.0
 """Seconds that a migration which failed half-way is given to be recorded by who was faster."""
 
-ANSWER: Final = 60.0
+FINAL_READ_TIMEOUT: Final = 60.0
 """Seconds that the database is given to answer after the command has ended."""
 
 
@@ -48,13 +54,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     needs: Needs
     policy: Policy
     lock_timeout: float | None
-    rails: Rails
+    statement_timeouts: StatementTimeouts
     pgoptions: bool
     """Whether the command gets PGOPTIONS."""
     retries: int
 
 
-class Migration:
+class Runner:
     """One run: the queue, the attempts, the report."""
 
     def __init__(
@@ -64,9 +70,9 @@ class Migration:
         self._options = options
         self._manifest = manifest
         self._schema = Schema(options.database, connect(address), judge, options.needs)
-        self._turn: Turn = turn(address)
-        self._queue = Queue(self._schema, self._turn, options.lock_timeout)
-        self._child: Child | None = None
+        self._lock: MigrationLock = migration_lock(address)
+        self._lock_wait = LockWait(self._schema, self._lock, options.lock_timeout)
+        self._child: CommandProcess | None = None
         self._signal: int | None = None
         self._attempts = 0
         self._waited = 0.0
@@ -81,51 +87,53 @@ class Migration:
                 raise
             raise Interrupted(self._signal) from None
         finally:
-            await self._turn.release()
+            await self._lock.release()
             await self._schema.release()
 
     async def _run(self) -> Report:
         began, seen, owed = time.time(), 0, False
         while True:
             asked = time.monotonic()
-            sight = await self._queue.wait(force=owed)
+            found = await self._lock_wait.wait(force=owed)
             self._waited += time.monotonic() - asked
-            if sight is None:
+            if found is None:
                 return await self._nothing_to_do(began)
             if not self._attempts:
                 began, seen = time.time(), self._schema.seen
-            code, attempt = await self._attempt(sight)
+            code, attempt = await self._attempt(found)
             last = await self._last_look()
             attempt.tell_applied()
-            why = Failure.LOST if attempt.lost else failure(attempt.heard) if code else None
+            why = Failure.LOST if attempt.lost else failure(attempt.stderr_tail) if code else None
             owed = last is not None and not last.verdict.plan
-            if not code or not await self._again(why, sight, last):
+            if not code or not await self._again(why, found, last):
                 break
-            await self._turn.release()
+            await self._lock.release()
         result, code = self._judged(code, attempt, last)
-        pooled = code != 0 and POOLER in attempt.heard
+        pooled = code != 0 and POOLER in attempt.stderr_tail
         return self._report(result, code, began, seen, last, why, pooled=pooled)
 
     async def _nothing_to_do(self, began: float) -> Report:
         last = await self._last_look()
         return self._report(Result.NOTHING_TO_DO, self._verdict(last), began, 0, last)
 
-    async def _attempt(self, sight: Sight) -> tuple[int, Attempt]:
+    async def _attempt(self, found: SchemaRead) -> tuple[int, Attempt]:
         self._attempts += 1
-        plan = sight.verdict.plan
+        plan = found.verdict.plan
         what = f"{len(plan)} pending, next {plan[0]}" if plan else "nothing pending"
         LOG.info("migrating: %s", what)
         self._schema.run_since = time.time()
-        environment = self._turn.environment(self._options.rails)
+        environment = self._lock.environment(self._options.statement_timeouts)
         if not self._options.pgoptions:
             environment.pop("PGOPTIONS", None)
-        attempt = Attempt(self._schema, self._turn)
+        attempt = Attempt(self._schema, self._lock)
         try:
             return await attempt.run(self._options.command, environment, self._started), attempt
         finally:
             self._child = None
 
-    async def _again(self, why: Failure | None, before: Sight, last: Sight | None) -> bool:
+    async def _again(
+        self, why: Failure | None, before: SchemaRead, last: SchemaRead | None
+    ) -> bool:
         """Tell whether to try once more, after a pause."""
         if why is None or self._signal or self._attempts > self._options.retries:
             return False
@@ -146,17 +154,17 @@ class Migration:
 
     async def _passed(self, migration: str) -> bool:
         """Tell whether somebody else records a migration of which a part may be ours."""
-        for _ in range(int(OTHERS)):
+        for _ in range(int(CONFLICT_TIMEOUT)):
             await asyncio.sleep(1)
-            sight = await self._last_look()
-            if sight is not None and migration not in sight.verdict.plan:
+            found = await self._last_look()
+            if found is not None and migration not in found.verdict.plan:
                 return True
         return False
 
-    async def _last_look(self) -> Sight | None:
+    async def _last_look(self) -> SchemaRead | None:
         """Look; a database that is only restarting is given time."""
         try:
-            async with asyncio.timeout(ANSWER):
+            async with asyncio.timeout(FINAL_READ_TIMEOUT):
                 while True:
                     try:
                         return await self._schema.look()
@@ -166,19 +174,19 @@ class Migration:
         except TimeoutError:
             return None
 
-    def _judged(self, code: int, attempt: Attempt, last: Sight | None) -> tuple[Result, int]:
+    def _judged(self, code: int, attempt: Attempt, last: SchemaRead | None) -> tuple[Result, int]:
         if attempt.lost:
-            return Result.LOST_TURN, code or 1
+            return Result.LOST_LOCK, code or 1
         if code:
             return (Result.INTERRUPTED if self._signal else Result.FAILED), code
         verdict = self._verdict(last)
         return (Result.INCOMPLETE if verdict else Result.APPLIED), verdict
 
-    def _verdict(self, sight: Sight | None) -> int:
+    def _verdict(self, found: SchemaRead | None) -> int:
         return (
             DatabaseError.exit_code
-            if sight is None
-            else exit_code(sight.look, self._options.policy)
+            if found is None
+            else exit_code(found.look, self._options.policy)
         )
 
     def _report(  # noqa: PLR0913 - what a run was, in one place
@@ -187,7 +195,7 @@ class Migration:
         code: int,
         began: float,
         seen: int,
-        last: Sight | None,
+        last: SchemaRead | None,
         why: Failure | None = None,
         *,
         pooled: bool = False,
@@ -208,7 +216,7 @@ class Migration:
             schema=last.schema if last else None,
         )
 
-    def _started(self, running: Child) -> None:
+    def _started(self, running: CommandProcess) -> None:
         self._child = running
         if self._signal is not None:
             running.send(self._signal)

@@ -10,7 +10,7 @@ import pytest
 
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.reason import Reason
-from sidecar.databases.base import UNASKED, Address
+from sidecar.databases.base import UNQUERIED_SCHEMAS, Address
 from sidecar.databases.postgres.many_schemas import EXACT, PostgresSchemas
 from sidecar.databases.postgres.many_schemas_rows import MANY
 from sidecar.errors import DatabaseDenied, DatabaseError
@@ -166,7 +166,7 @@ async def test_a_query_that_cannot_be_asked_yet_is_behind(many: Server) -> None:
     url = many.url("many", "postgres")
     database = PostgresSchemas(Address(url=url, schemas_query=query))
     (one,) = (await database.read()).each()
-    assert (one.text, one.schemas, one.failure) == ("", (UNASKED,), None)
+    assert (one.text, one.schemas, one.failure) == ("", (UNQUERIED_SCHEMAS,), None)
     many.execute("CREATE TABLE clients AS SELECT 'tenant_1' AS name UNION SELECT NULL", "many")
     assert [one.schemas for one in (await database.read()).each()] == [("tenant_1",)]
     many.execute("DROP TABLE clients", "many")

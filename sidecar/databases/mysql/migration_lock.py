@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from sidecar.databases.base import Address, Rails
+from sidecar.databases.base import Address, StatementTimeouts
 from sidecar.databases.mysql.connection import LOCK, Connector, close, query
 from sidecar.errors import DatabaseError, DatabaseTimeout, UsageError
 
@@ -26,7 +26,7 @@ TAKE: Final = f"SELECT GET_LOCK({LOCK}, 0) = 1"
 HELD: Final = f"SELECT IS_USED_LOCK({LOCK}) = CONNECTION_ID()"
 
 
-class MysqlTurn:
+class MysqlMigrationLock:
     """A session of its own, from the first `take` to `release`."""
 
     def __init__(self, address: Address) -> None:
@@ -36,14 +36,14 @@ class MysqlTurn:
         self._connection: asyncmy.Connection | None = None
         self._question: asyncio.Task[Rows] | None = None
 
-    async def take(self) -> bool:
+    async def acquire(self) -> bool:
         """Ask once; see `Turn.take`."""
         async with self._speaking():
             if self._connection is None:
                 self._connection = await self._connector.open()
             async with asyncio.timeout(self._address.read_timeout):
-                ((taken,),) = await query(self._connection, TAKE)
-            return bool(taken)
+                ((lock,),) = await query(self._connection, TAKE)
+            return bool(lock)
 
     async def held(self) -> bool:
         """Tell whether it is still ours; see `Turn.held`."""
@@ -64,9 +64,9 @@ class MysqlTurn:
         """Return 0: the sessions of a dead run's command cannot be told from others."""
         return 0
 
-    def environment(self, rails: Rails) -> dict[str, str]:
+    def environment(self, limits: StatementTimeouts) -> dict[str, str]:
         """Return nothing; limits reach Django's sessions only through its own settings."""
-        if rails.lock_timeout is not None or rails.statement_timeout is not None:
+        if limits.lock_timeout is not None or limits.statement_timeout is not None:
             raise UsageError(
                 "lock_timeout_per_statement and statement_timeout are PostgreSQL's; for MySQL set"
                 " lock_wait_timeout by init_command in the OPTIONS of Django's DATABASES"

@@ -21,7 +21,7 @@ except ModuleNotFoundError:
 
 from sidecar.databases.mysql.connection import LOCK, TABLE, Connector, close, query
 from sidecar.databases.mysql.errors import NO_SUCH_TABLE, number_of
-from sidecar.databases.mysql.migration_lock import MysqlTurn
+from sidecar.databases.mysql.migration_lock import MysqlMigrationLock
 
 PROGRAM_NAME: Final = "migration-sidecar"
 
@@ -42,9 +42,9 @@ def connect(address: Address) -> "Mysql":
     return Mysql(address)
 
 
-def turn(address: Address) -> MysqlTurn:
+def migration_lock(address: Address) -> MysqlMigrationLock:
     """Return the turn at migrating the database at this address; nothing is opened yet."""
-    return MysqlTurn(address)
+    return MysqlMigrationLock(address)
 
 
 class Mysql:

@@ -17,7 +17,7 @@ import msgspec
 
 from sidecar.core.migrations.recorded import Recorded, Run
 from sidecar.core.reason import Reason
-from sidecar.databases.base import UNASKED, Address
+from sidecar.databases.base import UNQUERIED_SCHEMAS, Address
 from sidecar.databases.postgres.connection import TABLE, Session
 from sidecar.databases.postgres.many_schemas_rows import (
     APPLICATION_NAME,
@@ -144,7 +144,7 @@ class PostgresSchemas:
             # In a new database the table that it asks is not there before it is migrated.
             await connection.execute("ROLLBACK")
             await connection.execute(begin(self._address))
-            return [UNASKED]
+            return [UNQUERIED_SCHEMAS]
         self._has_asked = True
         return [str(row[0]) for row in rows if row[0] is not None]
 

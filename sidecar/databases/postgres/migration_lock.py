@@ -11,7 +11,7 @@ from typing import Final
 
 import asyncpg
 
-from sidecar.databases.base import Address, Rails
+from sidecar.databases.base import Address, StatementTimeouts
 from sidecar.databases.postgres.connection import TABLE, Session, close, quote
 from sidecar.databases.postgres.migrate_runs import (
     APPLIES,
@@ -57,7 +57,7 @@ PATIENCE: Final = 600.0
 """Seconds after which an unanswered question whether the turn is held fails by itself."""
 
 
-class PostgresTurn:
+class PostgresMigrationLock:
     """A session of its own, from the first `take` to `release`."""
 
     def __init__(self, address: Address) -> None:
@@ -68,7 +68,7 @@ class PostgresTurn:
         self._asking: asyncio.Future[object] | None = None
         self._pooled = False
 
-    async def take(self) -> bool:
+    async def acquire(self) -> bool:
         """Ask once; see `Turn.take`."""
         async with self._session.speaking(self._begin) as connection:
             if not await connection.fetchval(TAKE, self._schema):
@@ -105,17 +105,17 @@ class PostgresTurn:
             count: int = await connection.fetchval(LEFT, self._schema)
             return count
 
-    def environment(self, rails: Rails) -> dict[str, str]:
+    def environment(self, limits: StatementTimeouts) -> dict[str, str]:
         """Return PGAPPNAME and, where the server takes them, PGOPTIONS."""
         options = []
         connection = self._session.connection
         version = connection.get_server_version() if connection else None
         if version is not None and version.major >= 14:
             options.append(ORPHAN_CHECK)
-        if rails.lock_timeout is not None:
-            options.append(f"lock_timeout={rails.lock_timeout * 1000:.0f}")
-        if rails.statement_timeout is not None:
-            options.append(f"statement_timeout={rails.statement_timeout * 1000:.0f}")
+        if limits.lock_timeout is not None:
+            options.append(f"lock_timeout={limits.lock_timeout * 1000:.0f}")
+        if limits.statement_timeout is not None:
+            options.append(f"statement_timeout={limits.statement_timeout * 1000:.0f}")
         given = [self._address.options] if self._address.options else []
         told = " ".join([*given, *(f"-c {option}" for option in options)])
         name = {"PGAPPNAME": f"{APPLIES} {self._schema}"}

@@ -14,7 +14,7 @@ from sidecar.errors import DatabaseDenied
 
 if TYPE_CHECKING:
     from sidecar.databases.postgres.many_schemas import PostgresSchemas
-    from sidecar.databases.postgres.migration_lock import PostgresTurn
+    from sidecar.databases.postgres.migration_lock import PostgresMigrationLock
 
 APPLICATION_NAME: Final = "migration-sidecar"
 
@@ -81,11 +81,11 @@ def connect(address: Address) -> "Postgres | PostgresSchemas":
     return Postgres(address)
 
 
-def turn(address: Address) -> "PostgresTurn":
+def migration_lock(address: Address) -> "PostgresMigrationLock":
     """Return the turn at migrating the schema at this address; nothing is opened yet."""
-    from sidecar.databases.postgres.migration_lock import PostgresTurn  # noqa: PLC0415 - one command's
+    from sidecar.databases.postgres.migration_lock import PostgresMigrationLock  # noqa: PLC0415
 
-    return PostgresTurn(address)
+    return PostgresMigrationLock(address)
 
 
 class Postgres:

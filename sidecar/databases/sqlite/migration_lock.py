@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sidecar.core.migrations.recorded import Run
-from sidecar.databases.base import Rails
+from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import DatabaseDenied, UsageError
 
 
@@ -21,7 +21,7 @@ def lock_file(file: Path) -> Path:
     return file.with_name(f"{file.name}-migrate")
 
 
-class SqliteTurn:
+class SqliteMigrationLock:
     """A lock, from the `take` that gets it to `release`."""
 
     def __init__(self, file: Path) -> None:
@@ -29,7 +29,7 @@ class SqliteTurn:
         self._path = lock_file(file)
         self._descriptor: int | None = None
 
-    async def take(self) -> bool:
+    async def acquire(self) -> bool:
         """Ask once; see `Turn.take`."""
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -59,9 +59,9 @@ class SqliteTurn:
         """Return 0: a command dies with its run, and SQLite rolls back what it left."""
         return 0
 
-    def environment(self, rails: Rails) -> dict[str, str]:
+    def environment(self, limits: StatementTimeouts) -> dict[str, str]:
         """Return nothing; limits reach Django's sessions only through its own settings."""
-        if rails.lock_timeout is not None or rails.statement_timeout is not None:
+        if limits.lock_timeout is not None or limits.statement_timeout is not None:
             raise UsageError(
                 "lock_timeout_per_statement and statement_timeout are PostgreSQL's; for SQLite set"
                 " timeout in the OPTIONS of Django's DATABASES"

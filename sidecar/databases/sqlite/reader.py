@@ -14,7 +14,7 @@ from sidecar.databases.base import Address
 from sidecar.databases.sqlite.connection import open_read_only, unusable
 from sidecar.databases.sqlite.dsn import file_of
 from sidecar.databases.sqlite.errors import explained
-from sidecar.databases.sqlite.migration_lock import SqliteTurn, run_of
+from sidecar.databases.sqlite.migration_lock import SqliteMigrationLock, run_of
 from sidecar.errors import DatabaseTimeout, UsageError
 
 TABLE: Final = "django_migrations"
@@ -29,7 +29,7 @@ def connect(address: Address) -> "Sqlite":
     return Sqlite(address)
 
 
-def turn(address: Address) -> SqliteTurn:
+def migration_lock(address: Address) -> SqliteMigrationLock:
     """Return the turn at migrating the file of this address.
 
     Where there is no file yet an empty one is made, as Django itself does first when it
@@ -38,7 +38,7 @@ def turn(address: Address) -> SqliteTurn:
     file = _file(address)
     with suppress(OSError):
         file.touch()
-    return SqliteTurn(file)
+    return SqliteMigrationLock(file)
 
 
 class Sqlite:

@@ -116,17 +116,17 @@ async def test_a_server_cannot_talk_us_out_of_the_password() -> None:
         b"\x0a8.0.30\0" + b"\1\0\0\0" + b"salt8888\0" + b"\xff\xf7" + b"\x2d\2\0" + b"\xdf\x81"
         + b"\x15" + b"\0" * 10 + b"salt12121212\0" + b"mysql_native_password\0"
     )  # fmt: skip
-    heard = b""
+    stderr_tail = b""
 
     def serve(server: socket.socket) -> None:
-        nonlocal heard
+        nonlocal stderr_tail
         client, _ = server.accept()
         with client:
             client.sendall(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
             client.recv(4096)
             switch = b"\xfemysql_clear_password\0"
             client.sendall(len(switch).to_bytes(3, "little") + b"\2" + switch)
-            heard = client.recv(4096)
+            stderr_tail = client.recv(4096)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve, args=(server,))
@@ -135,7 +135,7 @@ async def test_a_server_cannot_talk_us_out_of_the_password() -> None:
         with pytest.raises(DatabaseDenied, match="asks for the password in plain text"):
             await Mysql(Address(url=url)).read()
         await asyncio.to_thread(thread.join, 5)
-    assert heard == b""
+    assert stderr_tail == b""
 
 
 @pytest.mark.parametrize(

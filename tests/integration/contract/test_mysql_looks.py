@@ -4,7 +4,7 @@ import pytest
 
 from sidecar.databases.base import Address
 from sidecar.databases.mysql.connection import query
-from sidecar.databases.mysql.migration_lock import MysqlTurn
+from sidecar.databases.mysql.migration_lock import MysqlMigrationLock
 from sidecar.databases.mysql.reader import Mysql
 from sidecar.errors import DatabaseTimeout
 from support.mariadb import Server
@@ -74,29 +74,32 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_server(tls_shop: 
 async def test_a_turn_outlives_a_silence_of_the_server(mariadb_server: Server) -> None:
     """No answer leaves open whose turn it is; giving the session up would give the turn away."""
     system = MariaDB(mariadb_server, "silence")
-    turn = MysqlTurn(Address(url=system.migrator, read_timeout=0.3))
-    assert await turn.take()
+    migration_lock = MysqlMigrationLock(Address(url=system.migrator, read_timeout=0.3))
+    assert await migration_lock.acquire()
     mariadb_server.pause()
     try:
         for _ in range(2):
             with pytest.raises(DatabaseTimeout):
-                await turn.held()
+                await migration_lock.held()
     finally:
         mariadb_server.resume()
     for _ in range(100):
         try:
-            assert await turn.held()
+            assert await migration_lock.held()
             break
         except DatabaseTimeout:
             continue
-    await turn.release()
+    await migration_lock.release()
 
 
 async def test_a_turn_is_one_databases(mariadb_server: Server) -> None:
     """Names of locks belong to the whole server; ours name the database."""
     one, other = MariaDB(mariadb_server, "turn_one"), MariaDB(mariadb_server, "turn_other")
-    turn, database = MysqlTurn(Address(url=one.migrator)), Mysql(Address(url=other.reader))
-    assert await turn.take()
+    migration_lock, database = (
+        MysqlMigrationLock(Address(url=one.migrator)),
+        Mysql(Address(url=other.reader)),
+    )
+    assert await migration_lock.acquire()
     assert (await database.read()).run is None
-    await turn.release()
+    await migration_lock.release()
     await database.release()

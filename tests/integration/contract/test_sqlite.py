@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases.base import Address, connect, turn
+from sidecar.databases.base import Address, connect, migration_lock
 from sidecar.databases.sqlite.migration_lock import lock_file, run_of
 from sidecar.errors import DatabaseDenied, DatabaseTimeout, DatabaseUnreachable
 from support import project
@@ -195,16 +195,16 @@ async def test_a_turn_dies_with_its_process(shop: SQLite) -> None:
         run = (await read(shop)).run
         assert run is not None
         assert run.since == pytest.approx(lock_file(shop.file).stat().st_mtime, abs=0.1)
-        assert not await turn(Address(url=shop.migrator)).take()
+        assert not await migration_lock(Address(url=shop.migrator)).acquire()
         holder.send_signal(signal.SIGKILL)
     assert (await read(shop)).run is None
-    assert await turn(Address(url=shop.migrator)).take()
+    assert await migration_lock(Address(url=shop.migrator)).acquire()
 
 
 async def test_a_turn_whose_file_is_removed_is_lost(shop: SQLite) -> None:
     """Somebody else could lock a new one."""
-    mine = turn(Address(url=shop.migrator))
-    assert await mine.take()
+    mine = migration_lock(Address(url=shop.migrator))
+    assert await mine.acquire()
     lock_file(shop.file).unlink()
     assert not await mine.held()
     assert run_of(shop.file) is None
@@ -215,7 +215,7 @@ async def test_a_turn_needs_a_folder_that_is_writable(shop: SQLite) -> None:
     """As SQLite itself does, to write."""
     shop.file.parent.chmod(0o555)
     with unprivileged(), pytest.raises(DatabaseDenied, match="Permission denied"):
-        await turn(Address(url=shop.migrator)).take()
+        await migration_lock(Address(url=shop.migrator)).acquire()
 
 
 def test_migrate_makes_the_file(folder: Path, manifest: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.databases.base import Address, connect, turn
+from sidecar.databases.base import Address, connect, migration_lock
 from sidecar.databases.mysql.dsn import Tls, parse
 from sidecar.errors import UsageError
 
@@ -76,7 +76,7 @@ def test_tls_is_meant_as_mysql_means_it(query: str, tls: Tls) -> None:
 )
 def test_what_cannot_be_meant_is_refused_without_its_secret(url: str, message: str) -> None:
     """Before anything is opened, and without repeating any of it."""
-    for opens in (connect, turn):
+    for opens in (connect, migration_lock):
         with pytest.raises(UsageError) as caught:
             opens(Address(url=url))
         assert message in str(caught.value)
@@ -93,6 +93,6 @@ def test_what_cannot_be_meant_is_refused_without_its_secret(url: str, message: s
 )
 def test_schemas_are_refused(address: Address) -> None:
     """What MySQL calls a schema is a database, and the URL names it."""
-    for opens in (connect, turn):
+    for opens in (connect, migration_lock):
         with pytest.raises(UsageError, match="MySQL has none within a database"):
             opens(address)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.databases.base import Address, connect, turn
+from sidecar.databases.base import Address, connect, migration_lock
 from sidecar.databases.sqlite.dsn import file_of
 from sidecar.errors import UsageError
 
@@ -38,7 +38,7 @@ def test_three_slashes_are_relative_and_four_absolute(url: str, file: str) -> No
 )
 def test_what_cannot_be_meant_is_refused(url: str, message: str) -> None:
     """Before anything is opened or made."""
-    for opens in (connect, turn):
+    for opens in (connect, migration_lock):
         with pytest.raises(UsageError) as caught:
             opens(Address(url=url))
         assert message in str(caught.value)
@@ -54,6 +54,6 @@ def test_what_cannot_be_meant_is_refused(url: str, message: str) -> None:
 )
 def test_schemas_are_refused(address: Address) -> None:
     """There is nothing of that kind in a file."""
-    for opens in (connect, turn):
+    for opens in (connect, migration_lock):
         with pytest.raises(UsageError, match="SQLite has none"):
             opens(address)

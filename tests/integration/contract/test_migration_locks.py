@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.databases.base import Address, Rails, connect, turn
+from sidecar.databases.base import Address, StatementTimeouts, connect, migration_lock
 from sidecar.errors import DatabaseError, UsageError
 from support import project
 from support.systems import SHIM, System
@@ -18,17 +18,17 @@ DJANGO = ("--", sys.executable, "manage.py", "migrate", "--verbosity=0")
 async def test_one_has_the_turn_and_everybody_sees_it(system: System) -> None:
     """The second gets it when the first has given it back, and readers see that a run is on."""
     address, reader = Address(url=system.migrator), connect(Address(url=system.reader))
-    first, second = turn(address), turn(address)
+    first, second = migration_lock(address), migration_lock(address)
     assert not await first.held()
-    assert await first.take()
+    assert await first.acquire()
     assert await first.held()
-    assert not await second.take()
+    assert not await second.acquire()
     assert not await second.held()
     assert (await reader.read()).run is not None
     assert await first.left() == 0
     await first.release()
     assert (await reader.read()).run is None
-    assert await second.take()
+    assert await second.acquire()
     await second.release()
     await reader.release()
 
@@ -37,29 +37,32 @@ async def test_one_has_the_turn_and_everybody_sees_it(system: System) -> None:
 @pytest.mark.usefixtures("possible")
 async def test_a_turn_goes_with_its_session(system: System) -> None:
     """Whoever loses the session is told, and the next one has the turn."""
-    first, second = turn(Address(url=system.migrator)), turn(Address(url=system.migrator))
-    assert await first.take()
+    first, second = (
+        migration_lock(Address(url=system.migrator)),
+        migration_lock(Address(url=system.migrator)),
+    )
+    assert await first.acquire()
     system.end_sessions()
     with pytest.raises(DatabaseError):
         await first.held()
     assert not await first.held()
-    assert await second.take()
+    assert await second.acquire()
     await second.release()
     await first.release()
 
 
 async def test_limits_reach_the_command_or_are_refused(system: System) -> None:
     """A limit that nothing would keep is an error, and no silence."""
-    taken = turn(Address(url=system.migrator))
-    await taken.take()
-    rails = Rails(lock_timeout=5.0)
+    lock = migration_lock(Address(url=system.migrator))
+    await lock.acquire()
+    statement_timeouts = StatementTimeouts(lock_timeout=5.0)
     if system.migrator.startswith("postgres"):
-        assert "lock_timeout=5000" in taken.environment(rails)["PGOPTIONS"]
+        assert "lock_timeout=5000" in lock.environment(statement_timeouts)["PGOPTIONS"]
     else:
         with pytest.raises(UsageError, match="PostgreSQL's"):
-            taken.environment(rails)
-        assert taken.environment(Rails()) == {}
-    await taken.release()
+            lock.environment(statement_timeouts)
+        assert lock.environment(StatementTimeouts()) == {}
+    await lock.release()
 
 
 def test_two_runs_migrate_once(system: System, manifest: Path) -> None:
