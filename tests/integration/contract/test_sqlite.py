@@ -25,9 +25,9 @@ AT = "2024-01-03 00:00:00"
 
 HOLDER = """
 import asyncio, sys
-from sidecar.databases.base import Address, turn
-taken = turn(Address(url=sys.argv[1]))
-print(asyncio.run(taken.take()), flush=True)
+from sidecar.databases.base import Address, migration_lock
+lock = migration_lock(Address(url=sys.argv[1]))
+print(asyncio.run(lock.acquire()), flush=True)
 sys.stdin.read()
 """
 
