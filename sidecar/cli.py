@@ -138,11 +138,11 @@ def _run_with_settings(name: str, rest: list[str]) -> int:
     from importlib import import_module
     from typing import NoReturn
 
-    from sidecar import pid1 as first
+    from sidecar import pid1
     from sidecar.config import load as sources
     from sidecar.config import settings
 
-    first.end_when_told()
+    pid1.end_on_sigterm()
 
     class Parser(ArgumentParser):
         def error(self, message: str) -> NoReturn:

@@ -65,7 +65,7 @@ def _migration(settings: Settings, manifest: Manifest, command: list[str]) -> Ru
     options = Options(
         command=command,
         database=settings.database,
-        needs=inputs.needs(settings),
+        required=inputs.needs(settings),
         policy=inputs.policy(settings),
         lock_timeout=settings.lock_timeout,
         statement_timeouts=statement_timeouts,

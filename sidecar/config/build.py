@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.config.settings import Settings
-from sidecar.core.gate.database_status import Needs
+from sidecar.core.gate.database_status import RequiredSchemas
 from sidecar.core.gate.snapshot import Identity
 from sidecar.core.gate.state import Policy
 from sidecar.core.migrations import compare as graph
@@ -64,7 +64,9 @@ def open_databases(settings: Settings, manifest: Manifest) -> dict[str, Database
     opened = {}
     if DEFAULT not in aliases and (_is_named(settings) or not aliases):
         opened[DEFAULT] = connect(address(settings))
-    elif DEFAULT in set(manifest.databases) - {*aliases} and not needs(settings).spare(DEFAULT, ""):
+    elif DEFAULT in set(manifest.databases) - {*aliases} and not needs(settings).is_optional(
+        DEFAULT, ""
+    ):
         raise UsageError(
             "the default database has no URL and would not be watched; set DATABASE_URL, or "
             "SIDECAR_OPTIONAL=default:* to do without it"
@@ -130,12 +132,12 @@ def _owned(settings: Settings) -> list[tuple[str, str]]:
     return [(owner or DEFAULT, schema) for owner, _, schema in split]
 
 
-def needs(settings: Settings) -> Needs:
+def needs(settings: Settings) -> RequiredSchemas:
     """Return which targets the gate depends on."""
     patterns = tuple(pattern for pattern in settings.optional if ":" in pattern)
     named = {f"{alias}:{schema}" for alias, schema in _owned(settings)}
     named.add(f"{DEFAULT}:{UNQUERIED_SCHEMAS}")
-    return Needs(patterns, settings.empty_schemas == "pending", frozenset(named))
+    return RequiredSchemas(patterns, settings.empty_schemas == "pending", frozenset(named))
 
 
 def _password(file: Path) -> str:
@@ -151,7 +153,7 @@ def judge(settings: Settings, manifest: Manifest) -> Callable[[Sequence[Key]], g
         graph.compare,
         manifest,
         optional=tuple(pattern for pattern in settings.optional if ":" not in pattern),
-        accept_hidden=settings.accept_hidden,
+        accept=settings.accept_hidden,
     )
 
 
@@ -159,10 +161,8 @@ def policy(settings: Settings) -> Policy:
     """Return the gate's policy."""
     return Policy(
         on_ahead_ready=settings.on_ahead == "ready",
-        close_on_outage_after=settings.hold_for if settings.on_outage == "close" else None,
+        close_after_outage=settings.hold_for if settings.on_outage == "close" else None,
         close_on_regression=settings.on_regression == "close",
-        regression_confirmations=settings.regression_confirmations,
-        close_on_pruned=settings.on_pruned == "close",
-        accept_pruned=settings.accept_pruned,
+        on_pruned="accept" if settings.accept_pruned else settings.on_pruned,
         settle=settings.settle,
     )

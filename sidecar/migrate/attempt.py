@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from sidecar.core.views.text import run_line
+from sidecar.core.views.text import describe_run
 from sidecar.databases.base import MigrationLock
 from sidecar.errors import DatabaseError, DatabaseTimeout
 from sidecar.migrate import process as child
 from sidecar.migrate.process import CommandProcess
-from sidecar.migrate.progress import Schema
+from sidecar.migrate.progress import SchemaProgress
 
 LOG = logging.getLogger("sidecar.migrate")
 
@@ -24,11 +24,11 @@ MAX_UNANSWERED_CHECKS: Final = 5
 class Attempt:
     """A command and what became of it."""
 
-    def __init__(self, schema: Schema, migration_lock: MigrationLock) -> None:
+    def __init__(self, schema: SchemaProgress, migration_lock: MigrationLock) -> None:
         """Take what is watched; the command ends when its turn is lost."""
         self._schema = schema
         self._lock = migration_lock
-        self._seen = schema.seen
+        self._observed = schema.observed
         self._blocked = False
         self.lost = False
         """Whether the turn was lost and the command therefore stopped."""
@@ -77,20 +77,20 @@ class Attempt:
     async def _follow(self) -> None:
         """Tell what was applied since the last time, and what the command waits for."""
         try:
-            found = await self._schema.look()
+            found = await self._schema.read()
         except DatabaseError:
             return
         self.tell_applied()
         run = found.run
         blocked = run is not None and run.blocked_since is not None
         if run is not None and blocked and not self._blocked:
-            LOG.warning("migrate is blocked: %s", run_line(run))
+            LOG.warning("migrate is blocked: %s", describe_run(run))
         self._blocked = blocked
 
     def tell_applied(self) -> None:
         """Log each migration that was not told before."""
-        for applied in self._schema.applied_after(self._seen):
+        for applied in self._schema.applied_after(self._observed):
             took = "" if applied.took is None else f" in {applied.took:.3g} s"
             facts = {"migration": applied.key, "seconds": applied.took}
             LOG.info("applied %s%s", applied.key, took, extra={"facts": facts})
-        self._seen = self._schema.seen
+        self._observed = self._schema.observed

@@ -6,10 +6,10 @@ import random
 from typing import Final
 
 from sidecar.core.views.documents import counts
-from sidecar.core.views.text import run_line, verdict_details
+from sidecar.core.views.text import describe_run, describe_verdict
 from sidecar.databases.base import MigrationLock
 from sidecar.errors import DatabaseDenied, DatabaseError, WaitTimeout
-from sidecar.migrate.progress import Schema, SchemaRead
+from sidecar.migrate.progress import SchemaProgress, SchemaRead
 
 LOG = logging.getLogger("sidecar.migrate")
 
@@ -26,7 +26,9 @@ LOG_REPEAT_INTERVAL: Final = 30.0
 class LockWait:
     """One place in the queue of a schema."""
 
-    def __init__(self, schema: Schema, migration_lock: MigrationLock, limit: float | None) -> None:
+    def __init__(
+        self, schema: SchemaProgress, migration_lock: MigrationLock, limit: float | None
+    ) -> None:
         """Take the schema, the turn to wait for, and the longest wait in seconds."""
         self._schema = schema
         self._lock = migration_lock
@@ -62,7 +64,7 @@ class LockWait:
 
     async def _ask(self, *, force: bool) -> tuple[SchemaRead | None, str]:
         """Return what was seen if the turn is ours, else what is being waited for, if anything."""
-        found = await self._schema.look()
+        found = await self._schema.read()
         if found.satisfied and not force:
             # All rows are there; whoever wrote them may not have ended yet.
             return None, _waits_for(found) if found.run else ""
@@ -71,7 +73,7 @@ class LockWait:
         while left := await self._lock.left():
             self._tell(f"waiting for {left} session(s) of a run that has died")
             await asyncio.sleep(LOCK_POLL_INTERVAL)
-        found = await self._schema.look()
+        found = await self._schema.read()
         if found.satisfied and not force:
             await self._lock.release()
             return None, ""
@@ -94,5 +96,5 @@ def _waits_for(found: SchemaRead) -> str:
     run = found.run
     expected, applied = counts(found.verdict)
     told = f"waiting for another run of migrate: {applied} of {expected} applied"
-    details = [run_line(run)] if run else []
-    return ", ".join([told, *verdict_details(found.verdict)[:1], *details])
+    details = [describe_run(run)] if run else []
+    return ", ".join([told, *describe_verdict(found.verdict)[:1], *details])

@@ -9,7 +9,8 @@ import msgspec
 from sidecar.core.migrations.compare import Verdict
 from sidecar.core.migrations.manifest import Key, Node
 from sidecar.core.migrations.timeline import Applied
-from sidecar.core.views.documents import Document, timestamp
+from sidecar.core.views.documents import Document
+from sidecar.core.views.text import timestamp
 from sidecar.migrate.retry import Failure
 
 

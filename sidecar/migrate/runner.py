@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from sidecar.core.gate.database_status import Needs
+from sidecar.clock import SystemClock
+from sidecar.core.gate.database_status import RequiredSchemas
 from sidecar.core.gate.state import Policy
 from sidecar.core.migrations.compare import Verdict
 from sidecar.core.migrations.manifest import Key, Manifest
@@ -26,7 +27,7 @@ from sidecar.errors import DatabaseError, Interrupted
 from sidecar.migrate.attempt import Attempt
 from sidecar.migrate.lock_wait import LockWait
 from sidecar.migrate.process import FORWARDED, CommandProcess
-from sidecar.migrate.progress import Schema, SchemaRead
+from sidecar.migrate.progress import SchemaProgress, SchemaRead
 from sidecar.migrate.report import Report, Result
 from sidecar.migrate.retry import POOLER, Failure, failure
 
@@ -51,7 +52,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     command: Sequence[str]
     database: str
     """The alias of Django's DATABASES that is migrated."""
-    needs: Needs
+    required: RequiredSchemas
     policy: Policy
     lock_timeout: float | None
     statement_timeouts: StatementTimeouts
@@ -69,7 +70,9 @@ class Runner:
         """Put the parts together; raises UsageError if the address cannot be meant."""
         self._options = options
         self._manifest = manifest
-        self._schema = Schema(options.database, connect(address), judge, options.needs)
+        self._schema = SchemaProgress(
+            options.database, connect(address), judge, options.required, SystemClock()
+        )
         self._lock: MigrationLock = migration_lock(address)
         self._lock_wait = LockWait(self._schema, self._lock, options.lock_timeout)
         self._child: CommandProcess | None = None
@@ -91,7 +94,7 @@ class Runner:
             await self._schema.release()
 
     async def _run(self) -> Report:
-        began, seen, owed = time.time(), 0, False
+        began, observed, owed = time.time(), 0, False
         while True:
             asked = time.monotonic()
             found = await self._lock_wait.wait(force=owed)
@@ -99,7 +102,7 @@ class Runner:
             if found is None:
                 return await self._nothing_to_do(began)
             if not self._attempts:
-                began, seen = time.time(), self._schema.seen
+                began, observed = time.time(), self._schema.observed
             code, attempt = await self._attempt(found)
             last = await self._last_look()
             attempt.tell_applied()
@@ -110,7 +113,7 @@ class Runner:
             await self._lock.release()
         result, code = self._judged(code, attempt, last)
         pooled = code != 0 and POOLER in attempt.stderr_tail
-        return self._report(result, code, began, seen, last, why, pooled=pooled)
+        return self._report(result, code, began, observed, last, why, pooled=pooled)
 
     async def _nothing_to_do(self, began: float) -> Report:
         last = await self._last_look()
@@ -121,7 +124,7 @@ class Runner:
         plan = found.verdict.plan
         what = f"{len(plan)} pending, next {plan[0]}" if plan else "nothing pending"
         LOG.info("migrating: %s", what)
-        self._schema.run_since = time.time()
+        self._schema.began(time.time())
         environment = self._lock.environment(self._options.statement_timeouts)
         if not self._options.pgoptions:
             environment.pop("PGOPTIONS", None)
@@ -167,7 +170,7 @@ class Runner:
             async with asyncio.timeout(FINAL_READ_TIMEOUT):
                 while True:
                     try:
-                        return await self._schema.look()
+                        return await self._schema.read()
                     except DatabaseError as error:
                         LOG.warning("waiting for the database: %s", error)
                         await asyncio.sleep(1)
@@ -186,7 +189,7 @@ class Runner:
         return (
             DatabaseError.exit_code
             if found is None
-            else exit_code(found.look, self._options.policy)
+            else exit_code(found.result, self._options.policy)
         )
 
     def _report(  # noqa: PLR0913 - what a run was, in one place
@@ -194,7 +197,7 @@ class Runner:
         result: Result,
         code: int,
         began: float,
-        seen: int,
+        observed: int,
         last: SchemaRead | None,
         why: Failure | None = None,
         *,
@@ -211,7 +214,7 @@ class Runner:
             attempts=self._attempts,
             failure=why,
             pooled=pooled,
-            applied=() if nothing else self._schema.applied_after(seen),
+            applied=() if nothing else self._schema.applied_after(observed),
             verdict=last.verdict if last else None,
             schema=last.schema if last else None,
         )

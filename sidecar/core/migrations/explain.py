@@ -11,7 +11,7 @@ from sidecar.core.migrations.manifest import Key, Manifest
 def explain(
     manifest: Manifest, recorded: Sequence[Key], key: Key, optional: Sequence[str] = ()
 ) -> list[str]:
-    """Return lines that say why a migration is applied, pending, hidden, replaced or lost."""
+    """Return lines about why a migration is applied, pending, hidden, replaced or lost."""
     return list(_Explanation(manifest, recorded, optional).lines(key))
 
 

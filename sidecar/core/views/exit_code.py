@@ -1,20 +1,20 @@
-"""The exit code that an outcome means: a contract (README, "Exit codes")."""
+"""The exit code that a poll means: a contract (docs/cli.md)."""
 
 from typing import Final
 
-from sidecar.core.gate.state import Look, Policy
+from sidecar.core.gate.state import Policy, PollResult
 from sidecar.core.migrations.compare import Outcome
 from sidecar.errors import DatabaseError
 
 CODES: Final = {Outcome.BEHIND: 10, Outcome.AHEAD: 11, Outcome.INCONSISTENT: 12}
 
 
-def exit_code(look: Look, policy: Policy, *, strict: bool = False) -> int:
-    """Return the exit code that a look at everything means under this policy."""
-    if look.outcome is None:
+def exit_code(result: PollResult, policy: Policy, *, strict: bool = False) -> int:
+    """Return the exit code that a poll of every database means under this policy."""
+    if result.outcome is None:
         return DatabaseError.exit_code
-    if look.outcome is Outcome.AHEAD and policy.on_ahead_ready and not strict:
+    if result.outcome is Outcome.AHEAD and policy.on_ahead_ready and not strict:
         return 0
-    if look.outcome is Outcome.BEHIND and look.pruned and policy.accept_pruned:
+    if result.outcome is Outcome.BEHIND and result.pruned and policy.on_pruned == "accept":
         return 0
-    return CODES.get(look.outcome, 0)
+    return CODES.get(result.outcome, 0)

@@ -84,7 +84,7 @@ async def _watch(data: bytes, url: str) -> None:
     import random  # noqa: PLC0415 - the fleet is a process of its own
     import signal  # noqa: PLC0415
 
-    from sidecar.config.clock import SystemClock  # noqa: PLC0415
+    from sidecar.clock import SystemClock  # noqa: PLC0415
     from sidecar.core.gate import machine as gate  # noqa: PLC0415
     from sidecar.core.gate.snapshot import Identity, Snapshot  # noqa: PLC0415
     from sidecar.core.gate.state import Policy  # noqa: PLC0415

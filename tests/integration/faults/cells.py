@@ -139,7 +139,7 @@ def _look(on: Stage, probes: Probes, looks: int, *, count: bool = False) -> int:
         nonlocal most
         most = max(most, on.sessions() if count else 0)
         said = [sample.document for sample in probes.told[start:] if sample.code == 200]
-        return len({told(document)["looked_at"] for document in said}) > looks
+        return len({told(document)["read_at"] for document in said}) > looks
 
     until(looked, f"{looks} looks")
     return most
