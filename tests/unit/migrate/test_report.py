@@ -1,4 +1,4 @@
-"""The report of a migrate run, and the reason of a failure."""
+"""The report of a migrate run."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from sidecar.core.migrations.compare import Outcome, Verdict
 from sidecar.core.migrations.manifest import Key, Node
 from sidecar.core.migrations.timeline import Applied
 from sidecar.migrate.report import Report, Result, advise, build_document, format_report
-from sidecar.migrate.retry import Failure, classify_failure
+from sidecar.migrate.retry import Failure
 
 FIRST, SECOND = Key("shop.0001_first"), Key("shop.0002_index")
 NODES = {FIRST: Node(FIRST), SECOND: Node(SECOND, atomic=False)}
@@ -17,23 +17,6 @@ def report(result: Result = Result.FAILED, *plan: Key, **facts: object) -> Repor
     verdict = Verdict(outcome=Outcome.BEHIND, plan=plan, pending=plan)
     fields = {"exit_code": 1, "began": 100.0, "ended": 110.0, "waited": 0.5, "verdict": verdict}
     return Report(result=result, **{**fields, **facts})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("stderr", "expected"),
-    [
-        ("psycopg.errors.LockNotAvailable: canceling statement due to lock timeout", Failure.LOCK),
-        ("django.db.utils.OperationalError: the connection is lost", Failure.LOST),
-        ("psycopg.errors.AdminShutdown: ...\nLockNotAvailable", Failure.LOST),
-        ('psycopg.errors.DuplicateTable: relation "shop_item" already exists', Failure.RACE),
-        ("psycopg.errors.UniqueViolation: duplicate key", Failure.CONFLICT),
-        ("ValueError: no such product", None),
-        ("", None),
-    ],
-)
-def test_a_failure_is_known_by_its_exception(stderr: str, expected: Failure | None) -> None:
-    """Only what another attempt may not meet again is worth another attempt."""
-    assert classify_failure(stderr) is expected
 
 
 def test_a_failed_run_names_the_migration_and_what_came_before() -> None:
