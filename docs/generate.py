@@ -16,7 +16,7 @@ from dashboard import dashboard
 from sidecar.config.settings import FIELDS, shown
 from sidecar.core.gate import machine as gate
 from sidecar.core.gate.state import Phase, Signal
-from sidecar.migrate.push_metrics import registry
+from sidecar.migrate.push_metrics import build_registry
 from sidecar.migrate.report import Report, Result
 from sidecar.outputs.metrics.definitions import MEASURES, PREFIX, Kind, Measure
 
@@ -99,7 +99,7 @@ def runs() -> str:
     empty = Report(result=Result.APPLIED, attempts=1, exit_code=0, began=0.0, ended=0.0, waited=0.0)
     rows = [
         [f"`{family.name}`", family.type, "`database`", family.documentation]
-        for family in registry(empty, "default").collect()
+        for family in build_registry(empty, "default").collect()
     ]
     return table(["name", "type", "labels", "meaning"], rows)
 

@@ -2,9 +2,9 @@
 
     sidecar migrate [-- python manage.py migrate --noinput]
 
-Waits for its turn (an advisory lock); ends at once when nothing is pending; otherwise runs
-the command, and fails if anything required is still pending after it. The exit code is the
-command's when that fails, else what `sidecar check` would say.
+Waits for the migration lock (an advisory lock); ends at once when nothing is pending; otherwise
+runs the command, and fails if anything required is still pending after it. The exit code is the
+command's when that fails, else that of `sidecar check`.
 """
 
 import asyncio
@@ -22,8 +22,7 @@ from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
-from sidecar.migrate import report as told
-from sidecar.migrate.report import Report, Result
+from sidecar.migrate.report import Report, Result, build_document, format_report
 from sidecar.migrate.runner import Options, Runner
 from sidecar.outputs import log_format
 
@@ -46,18 +45,18 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:
     began = time.time()
     alias = () if settings.database == inputs.DEFAULT else ("--database", settings.database)
     try:
-        migration = _migration(settings, manifest, command or [*COMMAND, *alias])
-        report = asyncio.run(migration.run())
+        runner = _build_runner(settings, manifest, command or [*COMMAND, *alias])
+        report = asyncio.run(runner.run())
     except SidecarError as error:
-        _tell(settings, options, _ended(error, settings, began), manifest)
+        _write_report(settings, options, _report_error(error, settings, began), manifest)
         raise
-    for line in told.lines(report, manifest.nodes):
+    for line in format_report(report, manifest.nodes):
         LOG.log(logging.ERROR if report.exit_code else logging.INFO, "%s", line)
-    _tell(settings, options, report, manifest)
+    _write_report(settings, options, report, manifest)
     return report.exit_code
 
 
-def _migration(settings: Settings, manifest: Manifest, command: list[str]) -> Runner:
+def _build_runner(settings: Settings, manifest: Manifest, command: list[str]) -> Runner:
     statement_timeouts = StatementTimeouts(
         lock_timeout=settings.lock_timeout_per_statement,
         statement_timeout=settings.statement_timeout,
@@ -76,8 +75,8 @@ def _migration(settings: Settings, manifest: Manifest, command: list[str]) -> Ru
     return Runner(options, address, inputs.judge(settings, manifest), manifest)
 
 
-def _ended(error: SidecarError, settings: Settings, began: float) -> Report:
-    """Return the report of a run that an error ended."""
+def _report_error(error: SidecarError, settings: Settings, began: float) -> Report:
+    """Return the report of a migrate run that an error ended."""
     interrupted = isinstance(error, Interrupted)
     return Report(
         result=Result.INTERRUPTED if interrupted else Result.FAILED,
@@ -90,15 +89,17 @@ def _ended(error: SidecarError, settings: Settings, began: float) -> Report:
     )
 
 
-def _tell(settings: Settings, options: Namespace, report: Report, manifest: Manifest) -> None:
-    """Write the report wherever it was asked for."""
+def _write_report(
+    settings: Settings, options: Namespace, report: Report, manifest: Manifest
+) -> None:
+    """Write the JSON document, and push the metrics, where each is asked for."""
     if options.json:
-        _write(options.json, msgspec.json.encode(told.document(report, manifest.nodes)))
-    if settings.textfile or settings.pushgateway:
-        _tell_prometheus(settings, report)
+        _write_json(options.json, msgspec.json.encode(build_document(report, manifest.nodes)))
+    if settings.pushgateway:
+        _push_metrics(settings.pushgateway, settings.pushgateway_job, report)
 
 
-def _write(name: str, body: bytes) -> None:
+def _write_json(name: str, body: bytes) -> None:
     text = msgspec.json.format(body, indent=2) + b"\n"
     if name == "-":
         sys.stdout.buffer.write(text)
@@ -110,18 +111,12 @@ def _write(name: str, body: bytes) -> None:
         LOG.warning("the report is lost: %s: %s", name, error.strerror)
 
 
-def _tell_prometheus(settings: Settings, report: Report) -> None:
-    from sidecar.migrate import push_metrics as run_metrics  # noqa: PLC0415 - seldom wanted, and slow to import
+def _push_metrics(url: str, job: str, report: Report) -> None:
+    from sidecar.migrate import push_metrics  # noqa: PLC0415 - seldom wanted, and slow to import
 
-    metrics = run_metrics.registry(report, report.database)
+    metrics = push_metrics.build_registry(report, report.database)
     try:
-        if settings.textfile:
-            run_metrics.write(settings.textfile, metrics)
-    except OSError as error:
-        LOG.warning("no metrics were written to %s: %s", settings.textfile, error.strerror)
-    try:
-        if settings.pushgateway:
-            run_metrics.push(settings.pushgateway, settings.pushgateway_job, metrics)
+        push_metrics.push(url, job, metrics)
     except (OSError, ValueError) as error:
         # The error may repeat the address, and that may hold a password.
         LOG.warning("no metrics were pushed: %s", type(error).__name__)

@@ -174,9 +174,6 @@ class Settings:
         3,
         "further attempts after lock timeouts, races and lost connections",
     )
-    textfile: Path | None = setting(
-        "migrate", Path, None, "write the run's metrics here, for node_exporter (NAME.prom)"
-    )
     pushgateway: str | None = setting(
         "migrate", str, None, "push the run's metrics to this Pushgateway", secret=True
     )

@@ -1,8 +1,13 @@
-"""The schema as a migrate run sees it: each read judged, and what was applied between reads."""
+"""The schema during a migrate run: each read compared with the manifest, and what was applied."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from sidecar.core.gate.database_status import SATISFIED, RequiredSchemas
+from sidecar.core.gate.database_status import SATISFIED, RequiredSchemas, SchemaGroup
 from sidecar.core.gate.snapshot import combine, is_satisfied
 from sidecar.core.gate.state import PollResult
 from sidecar.core.gate.tracking import Judge
@@ -11,17 +16,25 @@ from sidecar.core.migrations.recorded import MigrateRun
 from sidecar.core.migrations.timeline import Applied
 from sidecar.core.reason import Reason
 from sidecar.databases.base import Database
-from sidecar.errors import DatabaseDenied, DatabaseTimeout
+from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout
 from sidecar.poll import Clock, Poller
+
+LOG = logging.getLogger("sidecar.migrate")
+
+FINAL_READ_TIMEOUT: Final = 60.0
+"""Seconds that the database is given to answer after the command has ended."""
+
+FINAL_READ_INTERVAL: Final = 1.0
+"""Seconds between two attempts of that read."""
 
 
 class SchemaRead(msgspec.Struct, frozen=True):
-    """One read."""
+    """One read of all schemas."""
 
-    result: PollResult
-    """What all schemas mean together."""
+    poll_result: PollResult
+    """The verdict on all schemas together."""
     verdict: Verdict
-    """The worst one."""
+    """The worst verdict of any schema."""
     run: MigrateRun | None
     schema: str | None
     satisfied: bool
@@ -29,7 +42,7 @@ class SchemaRead(msgspec.Struct, frozen=True):
 
 
 class SchemaProgress:
-    """Reads one schema, or several together, and remembers what was applied meanwhile."""
+    """Reads one schema, or several together, and keeps what was applied between reads."""
 
     def __init__(
         self,
@@ -39,48 +52,70 @@ class SchemaProgress:
         required: RequiredSchemas,
         clock: Clock,
     ) -> None:
-        """Take the database's alias, what reads and judges it, and which schemas count."""
+        """Take the database's alias, its reader, the comparison, and which schemas count."""
         self._poller = Poller(alias, database, judge, required, clock)
 
     async def read(self) -> SchemaRead:
-        """Read once. Raises DatabaseError."""
+        """Read all schemas. Raises DatabaseError if a required one could not be read."""
         error = await self._poller.poll()
         if error is not None:
             raise error
         status = self._poller.status
-        unread = [group for group in status.groups if group.failure is not None]
-        needed = [group for group in unread if group.required]
-        if needed or len(unread) == len(status.groups):
-            # What could not be read may be behind: no run can end well.
-            denied = [g for g in needed or unread if g.failure is Reason.DATABASE_DENIED]
-            message = (denied or needed or unread)[0].message or ""
-            raise (DatabaseDenied if denied else DatabaseTimeout)(message)
-        result = combine([status], 0.0)
-        assert result is not None  # noqa: S101 - it was read just now
+        poll_result = combine([status], 0.0)
+        assert poll_result is not None  # noqa: S101 - it was read just now
+        _check_readable(status.groups)
         verdicts = [group.verdict for group in status.groups if group.verdict is not None]
         worst = [verdict for verdict in verdicts if verdict.outcome not in SATISFIED]
         return SchemaRead(
-            result=result,
+            poll_result=poll_result,
             verdict=(worst or verdicts)[0],
             run=status.run,
             schema=status.groups[0].schema,
-            satisfied=result.outcome in SATISFIED and is_satisfied([status]),
+            satisfied=poll_result.outcome in SATISFIED and is_satisfied([status]),
         )
 
-    def began(self, at: float) -> None:
-        """Note when our command was started, in seconds since the epoch."""
+    def note_start(self, at: float) -> None:
+        """Note when the command was started, in seconds since the epoch."""
         self._poller.run_since = at
 
+    async def read_final(self) -> SchemaRead | None:
+        """Read, again and again while the database does not answer; None after the timeout.
+
+        A database that is restarting is given FINAL_READ_TIMEOUT.
+        """
+        try:
+            async with asyncio.timeout(FINAL_READ_TIMEOUT):
+                while True:
+                    try:
+                        return await self.read()
+                    except DatabaseError as error:
+                        LOG.warning("waiting for the database: %s", error)
+                        await asyncio.sleep(FINAL_READ_INTERVAL)
+        except TimeoutError:
+            return None
+
     @property
-    def observed(self) -> int:
-        """How many migrations were applied between two reads so far."""
+    def applied_count(self) -> int:
+        """How many migrations have been applied since the first read."""
         return self._poller.status.timeline.observed
 
-    def applied_after(self, observed: int) -> tuple[Applied, ...]:
-        """Return what was applied since `observed` was read."""
-        count = self.observed - observed
+    def list_applied(self, after: int) -> tuple[Applied, ...]:
+        """Return what was applied since `applied_count` was `after`."""
+        count = self.applied_count - after
         return self._poller.status.timeline.applied[-count:] if count else ()
 
     async def release(self) -> None:
-        """Release any connection."""
+        """Close any connection."""
         await self._poller.release()
+
+
+def _check_readable(groups: Sequence[SchemaGroup]) -> None:
+    """Raise DatabaseDenied or DatabaseTimeout if what could not be read may be behind."""
+    unread = [group for group in groups if group.failure is not None]
+    required = [group for group in unread if group.required]
+    if not required and len(unread) < len(groups):
+        return
+    candidates = required or unread
+    denied = [group for group in candidates if group.failure is Reason.DATABASE_DENIED]
+    message = (denied or candidates)[0].message or ""
+    raise (DatabaseDenied if denied else DatabaseTimeout)(message)

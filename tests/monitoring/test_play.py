@@ -10,7 +10,7 @@ from monitoring.prometheus import Series
 from monitoring.rules import rules
 from monitoring.stage import SLOW, Stage
 
-pytestmark = pytest.mark.prometheus
+pytestmark = [pytest.mark.prometheus, pytest.mark.pushgateway]
 
 MUST_SHOW = {
     "Pods ready, and pods": {0, 3},

@@ -51,7 +51,7 @@ def imported(code: str, *flags: str) -> set[str]:
     ],
 )
 def test_a_command_imports_no_more_than_it_uses(command: str, allowed: set[str]) -> None:
-    """Only `serve` needs aiohttp and prometheus_client; a driver comes with a URL, a bar with a terminal."""
+    """Only `serve` needs aiohttp; a driver comes with a URL, a progress bar with a terminal."""
     found = imported(f"import sidecar.commands.{command}")
     assert found & HEAVY <= allowed
 

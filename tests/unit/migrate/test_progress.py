@@ -35,6 +35,17 @@ class Rows:
         """Nothing is held."""
 
 
+def progress(alias: str, rows: Rows, *optional: str) -> SchemaProgress:
+    """Return what reads these rows; patterns name the schemas that are optional."""
+    return SchemaProgress(
+        alias,
+        rows,
+        lambda keys: compare(EXPECTED, keys),
+        RequiredSchemas(optional),
+        SystemClock(),
+    )
+
+
 @pytest.mark.parametrize(
     ("rows", "optional", "error"),
     [
@@ -45,39 +56,24 @@ class Rows:
         (Rows(DENIED, LOCKED), ("default:a", "default:b"), DatabaseDenied("denied a")),
     ],
 )
-async def test_waiting_helps_against_a_lock_and_no_missing_grant(
+async def test_waiting_fixes_a_lock_and_no_missing_grant(
     rows: Rows, optional: tuple[str, ...], error: DatabaseError
 ) -> None:
-    """A lock is waited for, unless something that is needed may not be read at all."""
-    schema = SchemaProgress(
-        "default",
-        rows,
-        lambda keys: compare(EXPECTED, keys),
-        RequiredSchemas(optional),
-        SystemClock(),
-    )
+    """A lock is waited for, unless a required schema may not be read at all."""
+    schema = progress("default", rows, *optional)
     with pytest.raises(type(error), match=str(error)):
         await schema.read()
 
 
 async def test_a_schema_is_optional_by_the_name_of_its_database() -> None:
-    """`sidecar migrate --database analytics` means the targets of analytics."""
+    """`sidecar migrate --database analytics` migrates the targets of analytics."""
     for alias, current in (("default", False), ("analytics", True)):
         rows = Rows(READ, Recorded("", schemas=("test",)))
-        required = RequiredSchemas(("analytics:test",))
-        schema = SchemaProgress(
-            alias, rows, lambda keys: compare(EXPECTED, keys), required, SystemClock()
-        )
-        assert ((await schema.read()).result.outcome is Outcome.CURRENT) is current
+        schema = progress(alias, rows, "analytics:test")
+        assert ((await schema.read()).poll_result.outcome is Outcome.CURRENT) is current
 
 
 async def test_what_is_optional_need_not_be_read() -> None:
     """As long as something could be."""
-    schema = SchemaProgress(
-        "default",
-        Rows(DENIED, READ),
-        lambda keys: compare(EXPECTED, keys),
-        RequiredSchemas(("default:a",)),
-        SystemClock(),
-    )
+    schema = progress("default", Rows(DENIED, READ), "default:a")
     assert (await schema.read()).satisfied
