@@ -16,7 +16,7 @@ from sidecar.config.settings import FIELDS, shown
 from sidecar.core.reason import Reason
 from sidecar.migrate.push_metrics import registry
 from sidecar.migrate.report import Report, Result
-from sidecar.outputs.metrics.definitions import MEASURES, PREFIX, Kind, Measure
+from sidecar.outputs.metrics.definitions import DEFINITIONS, PREFIX, Definition, Kind
 
 ROOT = Path(__file__).resolve().parents[1]
 MONITORING = ROOT / "k8s" / "components" / "monitoring"
@@ -77,9 +77,9 @@ def render_settings() -> str:
     return render_table(["setting", "default", "what it is", "commands"], rows)
 
 
-def name_as_scraped(name: str, measure: Measure) -> str:
+def name_as_scraped(name: str, definition: Definition) -> str:
     """Return a metric's name as it is scraped."""
-    suffix = {Kind.COUNTER: "_total", Kind.INFO: "info"}.get(measure.kind, "")
+    suffix = {Kind.COUNTER: "_total", Kind.INFO: "info"}.get(definition.kind, "")
     return PREFIX + (suffix if name == suffix else name + suffix)
 
 
@@ -87,13 +87,13 @@ def render_metrics() -> str:
     """Return every metric with type, labels, help and an example query."""
     rows = [
         [
-            f"`{name_as_scraped(name, measure)}`",
-            measure.kind,
-            ", ".join(f"`{label}`" for label in measure.labels),
-            measure.meaning,
-            f"`{measure.query}`",
+            f"`{name_as_scraped(name, definition)}`",
+            definition.kind,
+            ", ".join(f"`{label}`" for label in definition.labels),
+            definition.help,
+            f"`{definition.query}`",
         ]
-        for name, measure in MEASURES.items()
+        for name, definition in DEFINITIONS.items()
     ]
     return render_table(["name", "type", "labels", "what it is", "example query"], rows)
 
