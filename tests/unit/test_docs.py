@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.config.settings import Settings
 from support.project import REPOSITORY, environment
 
 DOCS = REPOSITORY / "docs"
@@ -76,6 +77,16 @@ def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     for block in BLOCK.findall(text):
         named |= {*re.findall(r"^make ([a-z][\w.-]*)", block, flags=re.MULTILINE)}
     assert named <= targets
+
+
+@every_page
+def test_every_variable_that_a_page_names_is_a_setting(page: Path) -> None:
+    """`SIDECAR_...`, also of a further database, or of a file that holds the value."""
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"(?<!\$\{)\bSIDECAR_([A-Z_]*[A-Z])\b", text):
+        setting = re.sub(r"^(DATABASE_URL|PASSWORD_FILE)_.+$", r"\1", name).lower()
+        known = {setting, setting.removesuffix("_file")} & {*Settings.__annotations__, "config"}
+        assert known, f"SIDECAR_{name}"
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=page_name)
