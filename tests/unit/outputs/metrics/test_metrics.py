@@ -20,7 +20,7 @@ SHOP = manifest(*chain("shop", *(f"{n:04}" for n in range(1, 9))))
 GOOD = PollResult(at=1.0, outcome=Outcome.CURRENT)
 BEHIND = PollResult(at=2.0, outcome=Outcome.BEHIND)
 DOWN = PollResult(at=3.0, failure=Reason.DATABASE_UNREACHABLE)
-FIXED, PER_DATABASE, PER_APP = 36, 60, 5
+FIXED, PER_DATABASE, PER_APP = 40, 60, 5
 CURRENT = status(*SHOP.nodes, of=SHOP, reads=1, duration=0.002)
 PENDING = status(*[*SHOP.nodes][:3], of=SHOP, reads=1, duration=0.002)
 FAILED = replace(status(failure=Reason.DATABASE_UNREACHABLE, message="db: refused"), reads=2)
