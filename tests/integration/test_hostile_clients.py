@@ -149,7 +149,6 @@ def test_no_bytes_make_it_fail(serving: Sidecar) -> None:
             b"\r\n",
             b"Host: x",
             b"?verbose",
-            b"?format=json",
             b"\x00",
         ]
     )
