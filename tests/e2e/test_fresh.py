@@ -110,6 +110,7 @@ def tell_of_demo(
     """Check that the demo is small and never silent for long; report what it took."""
     moments = [at for at, piece in pieces if COUNTER.search(piece)]
     assert len(set(moments)) > 5, "packages are counted while they are installed, not at the end"
+    assert any("unpacking" in piece for _, piece in pieces)
     silence = max(after - at for (at, _), (after, _) in pairwise(pieces))
     size = int(machine.run("du", "--summarize", "--block-size=1", "sidecar/.demo").split()[0]) / 1e6
     assert size < 200
