@@ -34,8 +34,8 @@ COMBINATIONS = [
 ]
 
 KUBECTL = str(Path(sysconfig.get_path("scripts")) / "kubectl")
-PROGRAMS = [KUBECTL, *filter(None, [shutil.which("kubectl")])]
-"""The pinned one, and the machine's own where there is one: an older kustomize, as people have."""
+OWN = shutil.which("kubectl")
+"""The machine's own where there is one: an older kustomize, as people have."""
 
 
 @cache
