@@ -1,4 +1,4 @@
-"""One look at the database: CPU of the client, and of the server's session."""
+"""One read of the database: CPU of the client, and of the server's session."""
 
 import asyncio
 import time
@@ -28,9 +28,9 @@ def run(stage: Stage) -> Iterator[Line]:
     for size, limit in ((500, 0.5), (50_000, 40)):
         costs: Costs = {}
         for _ in range(stage.rounds):
-            for name, cost in asyncio.run(_looks(stage, size)).items():
+            for name, cost in asyncio.run(_read_costs(stage, size)).items():
                 costs.setdefault(name, []).append(cost)
-        what = f"look, {size:,} rows"
+        what = f"read, {size:,} rows"
         same = costs["same"]
         yield line(f"{what}, client CPU", same, "ms", at_most(limit, "ms"))
         peer = "the same rows as records (SELECT alone)"
@@ -45,16 +45,16 @@ def run(stage: Stage) -> Iterator[Line]:
             django = [executor(stage, size) for _ in same]
             peer = "Django's executor: connect, load and plan"
             yield line(f"{what}, client CPU", same, "ms", ahead(20), peer=peer, theirs=django)
-            yield line("connect, look and close, client CPU", costs["connect"], "ms")
+            yield line("connect, read and close, client CPU", costs["connect"], "ms")
     for count in SESSIONS:
         with ExitStack() as stack:
             for _ in range(count):
                 stack.enter_context(stage.server.connect())
-            costs = asyncio.run(_looks(stage, 500))
-            yield line(f"look, {count} sessions there, server CPU", [costs["server"]], "ms")
+            costs = asyncio.run(_read_costs(stage, 500))
+            yield line(f"read, {count} sessions there, server CPU", [costs["server"]], "ms")
 
 
-async def _looks(stage: Stage, size: int) -> dict[str, float]:
+async def _read_costs(stage: Stage, size: int) -> dict[str, float]:
     database, each = stage.database(size), EACH[size]
     postgres = Postgres(Address(url=database.reader, connect_timeout=30, read_timeout=30))
     await postgres.read()
@@ -83,7 +83,7 @@ async def _looks(stage: Stage, size: int) -> dict[str, float]:
 
 
 async def _changed(stage: Stage, postgres: Postgres, name: str, each: int) -> float:
-    """Return the cost of a look which finds a new row, with what makes keys of the text."""
+    """Return the cost of a read which finds a new row, with what makes keys of the text."""
     spent = 0.0
     admin = await asyncpg.connect(stage.server.url(name))
     for at in range(each):
