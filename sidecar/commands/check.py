@@ -1,4 +1,4 @@
-"""Look once, and say whether the schema is current.
+"""Read once, and show whether the schema is current.
 
 The exit code is the answer: 0 current (or ahead, where that is ready), 10 behind,
 11 ahead with --strict or on_ahead=not_ready, 12 inconsistent, 20 not readable.
@@ -8,10 +8,10 @@ Colours are for terminals, and not used where NO_COLOR is set.
 import asyncio
 import os
 import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+import click
 import msgspec
 
 from sidecar.config import build as inputs
@@ -26,7 +26,7 @@ from sidecar.core.views import documents as document
 from sidecar.core.views import table
 from sidecar.core.views.exit_code import exit_code
 from sidecar.databases.base import Database
-from sidecar.errors import DatabaseError
+from sidecar.errors import DatabaseError, ExitCode
 
 SETTINGS: Final = ("manifest", "database", "verdict")
 
@@ -37,43 +37,51 @@ half a squash between two commits."""
 Judge = Callable[[Sequence[Key]], Verdict]
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add how the answer is told."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--strict", action="store_true", help="exit with 11 when ahead")
-    parser.add_argument(
-        "--applied",
+OPTIONS: Final = (
+    click.Option(["--json", "as_json"], is_flag=True, help="print one JSON object"),
+    click.Option(["--strict"], is_flag=True, help=f"exit with {ExitCode.AHEAD} when ahead"),
+    click.Option(
+        ["--applied"],
         metavar="FILE",
+        type=click.Path(),
         help="compare with a dump of the rows (JSON, or CSV of psql; - for stdin), not a database",
-    )
-    parser.add_argument(
-        "--explain", metavar="MIGRATION", help="say why app.migration counts as it does"
-    )
+    ),
+    click.Option(
+        ["--explain"], metavar="MIGRATION", help="show why app.migration counts as it does"
+    ),
+)
+
+TAKES_COMMAND: Final = False
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+def run(
+    settings: Settings,
+    *,
+    as_json: bool,
+    strict: bool,
+    applied: str | None,
+    explain: str | None,
+) -> int:
     """Check once; return the exit code."""
     manifest = inputs.load_manifest(settings.manifest)
     databases: dict[str, Database] = (
-        {inputs.DEFAULT: _dump(options.applied)}
-        if options.applied
-        else inputs.open_databases(settings, manifest)
+        {inputs.DEFAULT: _dump(applied)} if applied else inputs.open_databases(settings, manifest)
     )
     judge = inputs.judge(settings, manifest)
     needs = inputs.needs(settings)
-    watched = asyncio.run(_look(databases, judge, needs, again=not options.applied))
+    watched = asyncio.run(_look(databases, judge, needs, again=not applied))
     targets = [target for one in watched for target in one.targets]
     look = overall(targets, 0.0)
     assert look is not None  # noqa: S101 - every target was looked at
-    code = exit_code(look, inputs.policy(settings), strict=options.strict)
+    code = exit_code(look, inputs.policy(settings), strict=strict)
     texts = [*watched[0].verdicts]
-    if options.explain and texts:
-        from sidecar.core.migrations.explain import explain  # noqa: PLC0415 - seldom asked for
+    if explain and texts:
+        from sidecar.core.migrations import explain as explaining  # noqa: PLC0415 - seldom asked for
 
         keys = Recorded(texts[0]).keys()
-        lines = explain(manifest, keys, Key(options.explain), settings.optional)
+        lines = explaining.explain(manifest, keys, Key(explain), settings.optional)
         sys.stdout.write("\n".join(lines) + "\n")
-    elif options.json:
+    elif as_json:
         body = msgspec.json.encode(document.check_document(targets, look, manifest, code == 0))
         sys.stdout.buffer.write(msgspec.json.format(body, indent=2) + b"\n")
     else:

@@ -1,35 +1,36 @@
 """Watch the schema, and answer readiness probes, scrapes and people.
 
 Serves /readyz, /startupz, /livez, /metrics, /status and, for people, /. On SIGTERM the
-gate drains first: /readyz says 503 at once, and the server closes after drain_delay.
+gate drains first: /readyz answers 503 at once, and the server closes after drain_delay.
 """
 
 import asyncio
 import gc
 import logging
-import os
 import random
 import signal
 import ssl
 import sys
-from argparse import ArgumentParser, Namespace
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sidecar import __version__
-from sidecar import pid1 as first
+from sidecar import __version__, pid1
 from sidecar.config import build as inputs
 from sidecar.config.clock import SystemClock
 from sidecar.config.settings import Settings
 from sidecar.core.gate import machine as gate
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import status_document
-from sidecar.outputs import log_format
 from sidecar.outputs.change_log import ChangeLog
 from sidecar.outputs.http.auth import Certificate, Token
 from sidecar.outputs.http.front import Front
-from sidecar.outputs.http.guard import Guard
+from sidecar.outputs.http.guard import (
+    CLIENT_TIMEOUT,
+    MAX_CONNECTIONS,
+    MAX_HEADERS,
+    MAX_LINE_BYTES,
+    Guard,
+)
 from sidecar.outputs.http.listen import Listeners
 from sidecar.outputs.http.plain import Plain
 from sidecar.outputs.http.rest import Rest
@@ -39,22 +40,20 @@ from sidecar.watcher import Watcher
 
 if TYPE_CHECKING:
     from sidecar.outputs.http.app import Web
-    from sidecar.outputs.kubernetes.pod_conditions import PodCondition
 
 LOG = logging.getLogger("sidecar.serve")
 
 SETTINGS: Final = ("manifest", "database", "verdict", "gate", "serve", "log")
 
+OPTIONS: Final = ()
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add nothing: all that serve asks for are settings."""
+TAKES_COMMAND: Final = False
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
-    """Serve until told to stop; return 0."""
-    log_format.configure(settings.log_format, settings.log_level)
+def run(settings: Settings) -> int:
+    """Serve until a signal stops it; return 0."""
     manifest = inputs.load_manifest(settings.manifest)
-    first.reap_orphans()
+    pid1.reap_zombies()
     # The manifest stays; no collection need walk through it again.
     gc.freeze()
     # What runs in a thread makes a probe wait no longer than this.
@@ -73,35 +72,31 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
     token = Token(settings.token_file) if settings.token_file else None
     plain = Plain(watcher.snapshot, alive=watcher.alive, render_metrics=metrics.render)
     tls = _tls(settings)
-    pod = _pod(settings)
     listeners = [plain.announce, metrics.announce, ChangeLog().announce]
-    for listener in [*listeners, *(outlet.announce for outlet in (memory, pod) if outlet)]:
+    for listener in [*listeners, *([memory.announce] if memory else [])]:
         watcher.tell(listener)
 
     def web() -> "Web":
         return _web(settings, manifest, watcher, metrics, token)
 
-    async with Rest(web) as rest, Listeners() as servers, pod or nullcontext():
+    async with Rest(web) as rest, Listeners() as servers:
         apart = bool(settings.details_listen)
         probes, details = plain.probes(), {} if token else plain.details()
-        guard = _guard(settings)
+        guard = _guard()
         behind = rest.behind(guard, lambda web: web.probes(details_too=not apart))
         shown = probes if apart else {**probes, **details}
         await servers.open(partial(Front, guard, shown, behind), settings.listen)
         if apart:
-            guard = _guard(settings)
+            guard = _guard()
             behind = rest.behind(guard, lambda web: web.details())
             front = partial(Front, guard, details, behind)
             await servers.open(front, settings.details_listen, tls)
         await _watch_until_stopped(watcher, stop, settings.drain_delay)
 
 
-def _guard(settings: Settings) -> Guard:
+def _guard() -> Guard:
     return Guard(
-        lifetime=settings.client_timeout,
-        limit=settings.client_limit,
-        line=settings.client_line_limit,
-        headers=settings.client_header_limit,
+        lifetime=CLIENT_TIMEOUT, limit=MAX_CONNECTIONS, line=MAX_LINE_BYTES, headers=MAX_HEADERS
     )
 
 
@@ -143,16 +138,6 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
     return Certificate(settings.tls_cert, settings.tls_key).context
-
-
-def _pod(settings: Settings) -> "PodCondition | None":
-    if settings.pod_condition is None:
-        return None
-    from sidecar.outputs.kubernetes.client import in_cluster  # noqa: PLC0415
-    from sidecar.outputs.kubernetes.pod_conditions import PodCondition  # noqa: PLC0415 - imports a client of HTTP
-
-    pod = in_cluster(os.environ, settings.pod_account)
-    return PodCondition(settings.pod_condition, pod, chance=random.random)
 
 
 def _on_signal() -> asyncio.Event:

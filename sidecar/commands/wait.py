@@ -11,12 +11,11 @@ import os
 import random
 import shutil
 import sys
-from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from sidecar import pid1 as first
+from sidecar import pid1
 from sidecar.config import build as inputs
 from sidecar.config.clock import SystemClock
 from sidecar.config.settings import Settings
@@ -26,10 +25,13 @@ from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import counts
 from sidecar.core.views.text import gate_line
 from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
-from sidecar.outputs import log_format
 from sidecar.watcher import Watcher
 
-SETTINGS: Final = ("manifest", "database", "verdict", "gate", "log", "wait")
+SETTINGS: Final = ("manifest", "database", "verdict", "gate", "wait", "log")
+
+OPTIONS: Final = ()
+
+TAKES_COMMAND: Final = True
 
 
 class Progress(Protocol):
@@ -42,16 +44,11 @@ class Progress(Protocol):
         """Leave the terminal as it was."""
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add nothing: all that wait asks for are settings."""
-
-
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+def run(settings: Settings, command: list[str]) -> int:
     """Wait; then replace this process with the command, or return 0."""
-    log_format.configure(settings.log_format, settings.log_level)
     manifest = inputs.load_manifest(settings.manifest)
     program = _find(command[0]) if command else None
-    first.reap_orphans()
+    pid1.reap_zombies()
     asyncio.run(_wait(settings, manifest))
     if program is not None:
         with suppress(OSError):  # The command needs none of what was told.
@@ -72,7 +69,7 @@ def _find(name: str) -> str:
 
 
 def _become(program: str, command: list[str]) -> None:
-    first.hand_over()
+    pid1.restore_defaults()
     try:
         os.execv(program, command)  # noqa: S606 - becoming the operator's command is the purpose
     except OSError as error:

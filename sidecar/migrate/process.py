@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from sidecar.errors import CommandNotFound, CommandNotRunnable
+from sidecar.errors import CommandNotFound, CommandNotRunnable, signal_exit_code
 
 FORWARDED: Final = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT),
@@ -46,7 +46,7 @@ class CommandProcess:
         with suppress(TimeoutError):
             # A grandchild may keep the pipe open for as long as it likes.
             await asyncio.wait_for(self._listening, 1)
-        return code if code >= 0 else 128 - code
+        return code if code >= 0 else signal_exit_code(-code)
 
     def send(self, number: int) -> None:
         """Pass a signal on."""

@@ -1,22 +1,16 @@
-"""Tell how a run of migrate ended: as a textfile for node_exporter, or to a Pushgateway.
+"""Push the metrics of a migrate run to a Pushgateway.
 
-A run is over before anybody could scrape it, which is what both are for
+A migrate run is over before anybody could scrape it, which is what a Pushgateway is for
 (prometheus.io/docs/practices/pushing).
 """
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
-from prometheus_client.exposition import (
-    basic_auth_handler,
-    default_handler,
-    push_to_gateway,
-    write_to_textfile,
-)
+from prometheus_client.exposition import basic_auth_handler, default_handler, push_to_gateway
 
 from sidecar.migrate.report import Report, Result
 
@@ -57,11 +51,6 @@ def registry(report: Report, database: str) -> CollectorRegistry:
         if applied.took is not None:
             durations.labels(database).observe(applied.took)
     return found
-
-
-def write(path: Path, metrics: CollectorRegistry) -> None:
-    """Write a textfile, at once. Raises OSError."""
-    write_to_textfile(str(path), metrics)
 
 
 def push(url: str, job: str, metrics: CollectorRegistry) -> None:

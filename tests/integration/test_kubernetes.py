@@ -8,11 +8,8 @@ import pytest
 
 from support import project
 from support.database import Database
-from support.kubernetes import ApiServer
 from support.kustomize import RUNNING, Object, combine, containers, pods, render, variables
 from support.process import Sidecar, until
-
-KIND = "migration-sidecar/schema-current"
 
 
 def container(folder: Path, name: str, *components: str, pod: str = "Deployment/shop") -> Object:
@@ -52,27 +49,26 @@ def passes(sidecar: Sidecar, one: Object, probe: str) -> bool:
 def test_a_pod_takes_traffic_once_the_job_has_migrated(
     database: Database, manifest: Path, tmp_path: Path, gate: str
 ) -> None:
-    """Probes, condition and Job of the rendered objects play together as they are meant to."""
-    one = container(tmp_path / "web", "migration-sidecar", gate, "readiness-gate")
+    """Probes and Job of the rendered objects play together as they are meant to."""
+    one = container(tmp_path / "web", "migration-sidecar", gate)
     job = container(tmp_path / "job", "migrate", pod="Job/shop-migrate")
     assert one["command"] == ["sidecar", "serve"]
-    with ApiServer(tmp_path / "account") as api:
-        variables_ = inside(one, manifest, **api.variables)
-        with Sidecar(manifest, url=database.reader, **variables_) as sidecar:
-            until(lambda: api.condition(KIND).get("reason") == "SchemaBehind", "it has looked")
-            assert not passes(sidecar, one, "readinessProbe")
-            assert passes(sidecar, one, "livenessProbe")
-            if "startupProbe" in one:
-                assert not passes(sidecar, one, "startupProbe")
+    with Sidecar(manifest, url=database.reader, **inside(one, manifest)) as sidecar:
+        until(
+            lambda: sidecar.get("/readyz")[1].strip() == "schema_behind", "it has read the database"
+        )
+        assert not passes(sidecar, one, "readinessProbe")
+        assert passes(sidecar, one, "livenessProbe")
+        if "startupProbe" in one:
+            assert not passes(sidecar, one, "startupProbe")
 
-            migrating = start(job, manifest, DATABASE_URL=database.migrator)
-            assert migrating.wait(60) == 0
-            until(lambda: passes(sidecar, one, "readinessProbe"), "traffic may arrive", within=10)
-            until(lambda: api.condition(KIND)["status"] == "True", "the pod is ready", within=10)
-            assert "startupProbe" not in one or passes(sidecar, one, "startupProbe")
+        migrating = start(job, manifest, DATABASE_URL=database.migrator)
+        assert migrating.wait(60) == 0
+        until(lambda: passes(sidecar, one, "readinessProbe"), "traffic may arrive", within=10)
+        assert "startupProbe" not in one or passes(sidecar, one, "startupProbe")
 
-            took = until(lambda: sidecar.stop() == 0, "it ends")
-            assert took < 20, "well within the grace period"
+        took = until(lambda: sidecar.stop() == 0, "it ends")
+        assert took < 20, "well within the grace period"
 
 
 def test_an_init_container_waits_for_the_job(

@@ -40,8 +40,7 @@ class Stage:
             self.database.migrate("orders", "0009")
             self.server.execute("CREATE DATABASE stale TEMPLATE shop")
             self.proxy = stack.enter_context(Proxy(self.server.port))
-            self.report = self.folder / "migrate.prom"
-            self._node = _serve(self.report, stack)
+            self._gateway = _serve_pushed(stack)
             (self.folder / "prometheus").mkdir()
             self.prometheus = stack.enter_context(Prometheus(self.folder / "prometheus"))
             self._open = stack.pop_all()
@@ -83,7 +82,7 @@ class Stage:
 
     def _scrape(self) -> None:
         pods = [sidecar.url.removeprefix("http://") for sidecar in self.sidecars.values()]
-        self.prometheus.scrape({"shop": pods, "node": [self._node]})
+        self.prometheus.scrape({"shop": pods, "node": [self._gateway]})
 
     def until_phase(self, phase: str, *names: str) -> None:
         """Wait until the gates of these sidecars are in a phase."""
@@ -93,7 +92,7 @@ class Stage:
 
     def sidecar_migrate(self, *command: str) -> "subprocess.Popen[str]":
         """Start `sidecar migrate`; what it reports is scraped."""
-        flags = (f"--manifest={self.manifest('2.0')}", f"--textfile={self.report}")
+        flags = (f"--manifest={self.manifest('2.0')}", f"--pushgateway={self._gateway}")
         command = command or (sys.executable, "manage.py", "migrate", "--verbosity=0")
         return subprocess.Popen(
             [project.sidecar(), "migrate", *flags, "--", *command],
@@ -106,20 +105,26 @@ class Stage:
         )
 
 
-def _serve(file: Path, stack: ExitStack) -> str:
-    """Serve a textfile as node_exporter's collector would; return the address."""
+def _serve_pushed(stack: ExitStack) -> str:
+    """Serve what was last pushed, as a Pushgateway would for one job; return the address."""
+    pushed = [b""]
 
-    class Node(BaseHTTPRequestHandler):
+    class Gateway(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            pushed[0] = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
-            self.wfile.write(file.read_bytes() if file.exists() else b"")
+            self.wfile.write(pushed[0])
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Node)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
     stack.callback(server.server_close)
     stack.callback(server.shutdown)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -119,8 +119,8 @@ async def test_an_outage_holds_the_gate_and_is_told() -> None:
 
 
 async def test_an_outage_closes_on_time_without_another_look() -> None:
-    """With on_outage=close the gate closes when hold_for ends, though no look is due."""
-    story = await Story(ALL, DOWN, seconds=60, policy=Policy(close_on_outage_after=12.0)).live()
+    """With close_after_outage the gate closes at its end, though no read is due."""
+    story = await Story(ALL, DOWN, seconds=60, policy=Policy(close_after_outage=12.0)).live()
     closed = next(s for s in story.told if s.gate.phase is Phase.CLOSED)
     assert closed.gate.since == 1042.0
     assert closed.gate.reason is Reason.DATABASE_UNREACHABLE

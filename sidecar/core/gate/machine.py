@@ -5,16 +5,16 @@ The rules, in words:
 - A gate that never opened stays shut until the schema is current (or ahead, where that
   counts as ready), no `sidecar migrate` is under way, and that has been so for `settle`.
 - An open gate does not close because it cannot tell: a failed look holds it open. With
-  `on_outage=close` it closes once looks have failed for `hold_for`.
+  `close_after_outage` it closes once looks have failed for that long.
 - An open gate closes on a regression (behind, inconsistent, or ahead where that is not
-  ready), but only when `regression_confirmations` looks in a row say so; until then, and
+  ready), but only when two looks in a row say so; until then, and
   for ever with `on_regression=hold`, it holds.
 - Inconsistent is believed only when two looks in a row say so, in every state: a run of
   `migrate` can show half a squash between two commits.
 - A failed look neither confirms nor clears a regression, and neither does a look at another
   database.
 - A pruned squash (its row is there, those of its originals are gone) holds an open gate and
-  never opens a shut one, unless `on_pruned=close` or `accept_pruned` say otherwise.
+  never opens a shut one, unless `on_pruned` is `close` or `accept`.
 - Draining is final.
 
 `TABLE` says which rule applies in which phase to which signal; a pair without a cell is a
@@ -44,6 +44,9 @@ class _Moment(msgspec.Struct, frozen=True):
 Rule = Callable[[Gate, _Moment], Gate]
 
 INCONSISTENT_LOOKS: Final = 2
+
+REGRESSION_CONFIRMATIONS: Final = 2
+"""Readings in a row before an open gate believes a regression."""
 
 
 def begin(at: float, *, remembered: bool = False) -> Gate:
@@ -77,9 +80,9 @@ def step(gate: Gate, event: Event, policy: Policy) -> Gate:
 
 def due(gate: Gate, policy: Policy) -> float | None:
     """Return when the passing of time alone will change the state, if ever."""
-    if gate.phase is Phase.HOLDING and policy.close_on_outage_after is not None:
+    if gate.phase is Phase.HOLDING and policy.close_after_outage is not None:
         since = gate.failing_since
-        return None if since is None else since + policy.close_on_outage_after
+        return None if since is None else since + policy.close_after_outage
     return None
 
 
@@ -93,7 +96,7 @@ def _read(event: Event, policy: Policy) -> tuple[Signal, Reason]:
             return Signal.FAILED, failure
         case Look(outcome=Outcome.INCONSISTENT):
             return Signal.INCONSISTENT, Reason.HISTORY_INCONSISTENT
-        case Look(outcome=Outcome.BEHIND, pruned=True) if policy.accept_pruned:
+        case Look(outcome=Outcome.BEHIND, pruned=True) if policy.on_pruned == "accept":
             return Signal.GOOD, Reason.SCHEMA_AHEAD
         case Look(outcome=Outcome.BEHIND, pruned=True):
             return Signal.PRUNED, Reason.SCHEMA_BEHIND
@@ -177,11 +180,8 @@ def keep_open(gate: Gate, moment: _Moment) -> Gate:
 def confirm(gate: Gate, moment: _Moment) -> Gate:
     """Closes when enough looks in a row agree, unless the policy is to hold; holds until then."""
     policy, doubts = moment.policy, _counted(gate, moment)
-    needed = policy.regression_confirmations
-    if moment.signal is Signal.INCONSISTENT:
-        needed = max(needed, INCONSISTENT_LOOKS)
     closes = policy.close_on_regression or moment.signal in {Signal.AHEAD, Signal.PRUNED}
-    if closes and max(doubts.values(), default=0) >= needed:
+    if closes and max(doubts.values(), default=0) >= REGRESSION_CONFIRMATIONS:
         return _become(gate, Phase.CLOSED, moment.reason)
     held = _become(gate, Phase.HOLDING, gate.reason, holding=moment.reason)
     # An outage of one database goes on while another one is behind.
@@ -191,13 +191,13 @@ def confirm(gate: Gate, moment: _Moment) -> Gate:
 
 def hold_pruned(gate: Gate, moment: _Moment) -> Gate:
     """Holds, with a warning; with `on_pruned=close` it is a regression like any other."""
-    if moment.policy.close_on_pruned:
+    if moment.policy.on_pruned == "close":
         return confirm(gate, moment)
     return _become(gate, Phase.HOLDING, gate.reason, holding=moment.reason)
 
 
 def hold_outage(gate: Gate, moment: _Moment) -> Gate:
-    """Holds; with `on_outage=close`, until looks have failed for `hold_for`."""
+    """Holds; with `close_after_outage`, until looks have failed for that long."""
     failing_since = moment.at if gate.failing_since is None else gate.failing_since
     held = msgspec.structs.replace(
         gate, phase=Phase.HOLDING, holding=moment.reason, failing_since=failing_since
@@ -206,7 +206,7 @@ def hold_outage(gate: Gate, moment: _Moment) -> Gate:
 
 
 def lapse(gate: Gate, moment: _Moment) -> Gate:
-    """Closes when the outage has lasted as long as `on_outage=close` allows."""
+    """Closes when the outage has lasted as long as `close_after_outage`."""
     end = due(gate, moment.policy)
     if end is None or moment.at < end or gate.holding is None:
         return gate

@@ -38,11 +38,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator decided; durations in seconds."""
 
     on_ahead_ready: bool = True
-    close_on_outage_after: float | None = None
+    close_after_outage: float | None = None
+    """How long reads may fail before an open gate closes; None for ever."""
     close_on_regression: bool = True
-    regression_confirmations: int = 2
-    close_on_pruned: bool = False
-    accept_pruned: bool = False
+    on_pruned: str = "hold"
+    """`hold`, `close` or `accept`."""
     settle: float = 0.0
 
 

@@ -63,14 +63,14 @@ def compare(
     manifest: Manifest,
     recorded: Sequence[Key],
     optional: Sequence[str] = (),
-    accept_hidden: Collection[str] = (),
+    accept: Collection[str] = (),
 ) -> Verdict:
     """Return the verdict on the recorded migrations, given in the order of their ids.
 
     `optional` are patterns (`analytics.*`, `shop.0042_*`) of migrations that need not
     precede traffic, besides those baked into the manifest; one that a required migration
-    needs is required all the same. `accept_hidden` names hidden migrations known to be
-    harmless. An absent table is an empty sequence.
+    needs is required all the same. `accept` names hidden or lost migrations known to
+    be harmless. An absent table is an empty sequence.
     """
     rows = set(recorded)
     graph, applied = replaced_graph(manifest, rows)
@@ -106,11 +106,11 @@ def compare(
         optional_pending=tuple(key for key in (*plan, *overlooked) if key not in required),
         pruned=bool(pending) and all(_is_pruned(manifest, key, rows) for key in pending),
     )
-    return msgspec.structs.replace(verdict, outcome=_outcome(verdict, accept_hidden))
+    return msgspec.structs.replace(verdict, outcome=_outcome(verdict, accept))
 
 
-def _outcome(verdict: Verdict, accept_hidden: Collection[str]) -> Outcome:
-    hidden = any(key not in accept_hidden for key in verdict.hidden)
+def _outcome(verdict: Verdict, accept: Collection[str]) -> Outcome:
+    hidden = any(key not in accept for key in verdict.hidden)
     if verdict.inconsistent or verdict.conflicts or hidden:
         return Outcome.INCONSISTENT
     if verdict.pending:

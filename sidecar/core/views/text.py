@@ -38,7 +38,7 @@ def verdict_details(verdict: Verdict) -> list[str]:
     if verdict.pending:
         details.append(f"{len(verdict.pending)} pending, next {verdict.pending[0]}")
     if verdict.pruned:
-        details.append("pruned by a newer release (see accept_pruned)")
+        details.append("pruned by a newer release (see on_pruned)")
     if verdict.newer:
         details.append(f"{len(verdict.newer)} newer, last {verdict.newer[-1]}")
     if verdict.optional_pending:

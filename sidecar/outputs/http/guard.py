@@ -7,6 +7,18 @@ oldest goes: a probe needs milliseconds, slow senders and idle crowds need longe
 import asyncio
 from typing import Final
 
+CLIENT_TIMEOUT: Final = 10.0
+"""How long one connection of a client may last, in seconds."""
+
+MAX_CONNECTIONS: Final = 512
+"""Open connections of one listener; the oldest is closed when there are more."""
+
+MAX_LINE_BYTES: Final = 4096
+"""The longest request line and the longest header; no body is read."""
+
+MAX_HEADERS: Final = 64
+"""The most headers of one request."""
+
 ANSWER: Final = 1.0
 """How long a half-closed connection is kept for its answer, in seconds."""
 

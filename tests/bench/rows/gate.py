@@ -51,7 +51,7 @@ def run(stage: Stage) -> Iterator[Line]:
 def _latencies(stage: Stage) -> list[float]:
     """Return latencies of one sidecar, which sees the last migrations go and come again."""
     database = stage.database(500)
-    ours = stage.sidecar(500, "--interval=100ms", "--regression-confirmations=1")
+    ours = stage.sidecar(500, "--interval=100ms")
     client.opened(ours.address, PROBE)
     found = []
     chance = random.Random(stage.rounds)  # noqa: S311 - no secret

@@ -205,7 +205,7 @@ def test_the_worst_required_target_counts(targets: list[Target], expected: Look)
 
 
 DOWN = (Reason.DATABASE_TIMEOUT, "slow")
-OUTAGE_CLOSES = Policy(close_on_outage_after=4.0)
+OUTAGE_CLOSES = Policy(close_after_outage=4.0)
 
 
 def play(*looks: tuple[str, str | None], policy: Policy = Policy()) -> list[str]:  # noqa: B008 - frozen
@@ -249,7 +249,7 @@ def test_a_pruned_squash_confirms_nobodys_regression() -> None:
 
 
 def test_an_outage_goes_on_while_another_database_has_a_blip() -> None:
-    """`hold_for` is counted from the first look that failed."""
+    """`close_after_outage` is counted from the first read that failed."""
     phases = play(
         *(("b", None), ("a", HALF), ("a", ALL), ("b", None), ("b", None)), policy=OUTAGE_CLOSES
     )

@@ -125,13 +125,8 @@ def test_ahead_is_ready_by_default() -> None:
     [
         (Policy(), (Outcome.BEHIND,), "holding schema_current!schema_behind"),
         (Policy(), (Outcome.BEHIND,) * 2, "closed schema_behind"),
-        (Policy(regression_confirmations=1), (Outcome.BEHIND,), "closed schema_behind"),
-        (Policy(regression_confirmations=3), (Outcome.BEHIND,) * 2,
-         "holding schema_current!schema_behind"),
-        (Policy(regression_confirmations=1), (Outcome.INCONSISTENT,),
-         "holding schema_current!history_inconsistent"),
-        (Policy(regression_confirmations=1), (Outcome.INCONSISTENT,) * 2,
-         "closed history_inconsistent"),
+        (Policy(), (Outcome.INCONSISTENT,), "holding schema_current!history_inconsistent"),
+        (Policy(), (Outcome.INCONSISTENT,) * 2, "closed history_inconsistent"),
         (Policy(close_on_regression=False), (Outcome.BEHIND,) * 9,
          "holding schema_current!schema_behind"),
         (Policy(on_ahead_ready=False, close_on_regression=False), (Outcome.AHEAD,) * 2,
@@ -172,8 +167,8 @@ def test_a_failed_look_leaves_a_doubt_standing() -> None:
 
 
 def test_outage_closes_only_where_the_policy_says_so_and_only_after_its_time() -> None:
-    """With on_outage=close looks must have failed for hold_for; one good look starts anew."""
-    policy = Policy(close_on_outage_after=10.0)
+    """With close_after_outage reads must have failed for that long; one good look starts anew."""
+    policy = Policy(close_after_outage=10.0)
     down = Reason.DATABASE_UNREACHABLE
     gate = step(STATES[Phase.OPEN], Look(at=1.0, failure=down), policy)
     assert due(gate, policy) == 11.0
@@ -183,7 +178,7 @@ def test_outage_closes_only_where_the_policy_says_so_and_only_after_its_time() -
     better = step(gate, Look(at=9.0, outcome=Outcome.CURRENT), policy)
     assert due(better, policy) is None
     assert due(step(better, Look(at=12.0, outcome=Outcome.BEHIND), policy), policy) is None
-    at_once = Policy(close_on_outage_after=0.0)
+    at_once = Policy(close_after_outage=0.0)
     assert play(STATES[Phase.OPEN], at_once, down) == ["closed database_unreachable"]
 
 
@@ -205,15 +200,15 @@ def test_settle_delays_opening_until_the_schema_was_good_for_that_long() -> None
     [
         (Policy(), Phase.STARTING, "waiting schema_behind"),
         (Policy(), Phase.OPEN, "holding schema_current!schema_behind"),
-        (Policy(close_on_pruned=True), Phase.OPEN, "closed schema_behind"),
-        (Policy(accept_pruned=True), Phase.STARTING, "open schema_ahead"),
-        (Policy(accept_pruned=True), Phase.OPEN, "open schema_ahead"),
+        (Policy(on_pruned="close"), Phase.OPEN, "closed schema_behind"),
+        (Policy(on_pruned="accept"), Phase.STARTING, "open schema_ahead"),
+        (Policy(on_pruned="accept"), Phase.OPEN, "open schema_ahead"),
     ],
 )
 def test_a_pruned_squash_holds_an_open_gate_and_opens_none(
     policy: Policy, phase: Phase, last: str
 ) -> None:
-    """A newer release that prunes must not close older pods; accept_pruned opens new ones."""
+    """A newer release that prunes must not close older pods; on_pruned=accept opens new ones."""
     gate = STATES[phase]
     for at in (1.0, 2.0, 3.0):
         gate = step(gate, Look(at=at, outcome=Outcome.BEHIND, pruned=True), policy)

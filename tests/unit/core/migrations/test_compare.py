@@ -137,7 +137,7 @@ def test_a_hidden_migration_is_inconsistent_and_named() -> None:
     )
     found = verdict(gap, "a.0002", "a.0003")
     assert (found.outcome, found.plan, found.hidden) == (Outcome.INCONSISTENT, (), ("a.0001",))
-    accepted = verdict(gap, "a.0002", "a.0003", accept_hidden=["a.0001"])
+    accepted = verdict(gap, "a.0002", "a.0003", accept=["a.0001"])
     assert (accepted.outcome, accepted.hidden) == (Outcome.CURRENT, ("a.0001",))
     optional = verdict(gap, "a.0002", "a.0003", optional=["a.*"])
     assert (optional.outcome, optional.optional_pending) == (Outcome.CURRENT, ("a.0001",))
