@@ -8,12 +8,14 @@ import re
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 
 from dashboard import dashboard
 
-from sidecar.config.settings import FIELDS, shown
+from sidecar.commands import COMMANDS, STAND_ALONE
+from sidecar.config.settings import FIELDS, GROUPS, default_text
 from sidecar.core.gate import machine as gate
 from sidecar.core.gate.state import Phase, Signal
 from sidecar.migrate.push_metrics import registry
@@ -22,16 +24,6 @@ from sidecar.outputs.metrics.definitions import MEASURES, PREFIX, Kind, Measure
 
 ROOT = Path(__file__).resolve().parents[1]
 MONITORING = ROOT / "k8s" / "components" / "monitoring"
-GROUPS = {
-    "manifest": "serve, check, wait, migrate",
-    "database": "serve, check, wait, migrate",
-    "verdict": "serve, check, wait, migrate",
-    "gate": "serve, wait",
-    "serve": "serve",
-    "log": "serve, wait, migrate",
-    "migrate": "migrate",
-    "wait": "wait",
-}
 
 
 def first_line(thing: object) -> str:
@@ -60,17 +52,26 @@ def rules() -> str:
 
 
 def settings() -> str:
-    """Return every setting with its variable, default and commands."""
-    rows = [
-        [
-            f"`{name}`",
-            f"`{shown(item)}`" if shown(item) else "",
-            item.metadata["help"],
-            GROUPS[item.metadata["group"]],
-        ]
-        for name, item in FIELDS.items()
-    ]
-    return table(["setting", "default", "what it is", "commands"], rows)
+    """Return every setting with allowed values, default and commands, a table for each group."""
+    users = {
+        name: import_module(f"sidecar.commands.{name}").SETTINGS
+        for name in COMMANDS
+        if name not in STAND_ALONE
+    }
+    sections = []
+    for group, title in GROUPS.items():
+        commands = ", ".join(f"`{name}`" for name, groups in users.items() if group in groups)
+        rows = []
+        for name, item in FIELDS.items():
+            if item.metadata["group"] == group:
+                kind, default = item.metadata["kind"], default_text(item)
+                values = f"`{kind.metavar}`" + (f" {kind.hint}" if kind.hint else "")
+                file = ", or `_FILE`" if kind.from_file else ""
+                cells = (f"`{name}`", values + file, f"`{default}`" if default else "")
+                rows.append([*cells, item.metadata["help"]])
+        head = ["setting", "value", "default", "what it is"]
+        sections.append(f"### {title}\n\nFor {commands}.\n\n{table(head, rows)}")
+    return "\n\n".join(sections)
 
 
 def exposed(name: str, measure: Measure) -> str:
@@ -139,7 +140,8 @@ def sections(text: str, wanted: dict[str, Callable[[], str]]) -> str:
 
 
 PAGES: dict[Path, Callable[[str], str]] = {
-    ROOT / "README.md": partial(sections, wanted={"gate": rules, "settings": settings}),
+    ROOT / "README.md": partial(sections, wanted={"gate": rules}),
+    ROOT / "docs" / "settings.md": partial(sections, wanted={"settings": settings}),
     ROOT / "docs" / "metrics.md": partial(sections, wanted={"metrics": metrics, "runs": runs}),
     MONITORING / "prometheus-rule.yaml": lambda _: prometheus_rule(),
     ROOT / "compose" / "prometheus" / "alerts.yaml": lambda _: compose_rules(),

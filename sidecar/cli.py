@@ -106,6 +106,8 @@ def _unexpected(error: BaseException) -> int:
 def _output_lost(error: OSError) -> int:
     """Print that nobody will read the output, so that no exit code means that all is well."""
     _print(f"the output could not be written: {error.strerror}")
+    # What is still buffered would fail again.
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     return _failure()
 
 

@@ -190,7 +190,7 @@ GROUP: Final = click.version_option(__version__, message="migration-sidecar %(ve
     Group(
         "sidecar",
         help="Lets traffic reach a Django app only after its database schema is current.",
-        epilog=f"`sidecar COMMAND --help` shows the options of a command. Exit codes: {EXIT_CODES}.",
+        epilog=f"`sidecar COMMAND --help` shows a command's options. Exit codes: {EXIT_CODES}.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 )

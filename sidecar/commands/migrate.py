@@ -22,7 +22,7 @@ from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
-from sidecar.migrate import report as told
+from sidecar.migrate import report as reports
 from sidecar.migrate.report import Report, Result
 from sidecar.migrate.runner import Options, Runner
 
@@ -62,7 +62,7 @@ def run(settings: Settings, command: list[str], database: str, report_file: str 
     except SidecarError as error:
         _publish(settings, report_file, _ended(error, database, began), manifest)
         raise
-    for line in told.lines(report, manifest.nodes):
+    for line in reports.lines(report, manifest.nodes):
         LOG.log(logging.ERROR if report.exit_code else logging.INFO, "%s", line)
     _publish(settings, report_file, report, manifest)
     return report.exit_code
@@ -106,7 +106,7 @@ def _publish(
 ) -> None:
     """Write the report wherever it was asked for."""
     if report_file:
-        _write(report_file, msgspec.json.encode(told.document(report, manifest.nodes)))
+        _write(report_file, msgspec.json.encode(reports.document(report, manifest.nodes)))
     if settings.pushgateway:
         _push(settings.pushgateway, settings.pushgateway_job, report)
 

@@ -51,7 +51,7 @@ def run(settings: Settings, command: list[str]) -> int:
     pid1.reap_zombies()
     asyncio.run(_wait(settings, manifest))
     if program is not None:
-        with suppress(OSError):  # The command needs none of what was told.
+        with suppress(OSError):  # The command needs none of our output.
             sys.stdout.flush()
             sys.stderr.flush()
         _become(program, command)
@@ -102,14 +102,14 @@ async def _wait(settings: Settings, manifest: Manifest) -> None:
         async with asyncio.timeout(settings.timeout):
             await _first(watcher, opened)
     except TimeoutError:
-        told = gate_line(watcher.snapshot.gate, watcher.snapshot.targets)
-        raise WaitTimeout(f"not ready after {settings.timeout:g} s: {told}") from None
+        line = gate_line(watcher.snapshot.gate, watcher.snapshot.targets)
+        raise WaitTimeout(f"not ready after {settings.timeout:g} s: {line}") from None
     finally:
         progress.close()
 
 
 def _can_draw() -> bool:
-    """Tell whether a person watches; a terminal in a container may have no width."""
+    """Return whether a person watches; a terminal in a container may have no width."""
     return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
 
 
@@ -130,14 +130,14 @@ class Lines:
     """Plain lines, one for each change: for logs."""
 
     def __init__(self) -> None:
-        """Start with nothing told."""
-        self._told = ""
+        """Start with nothing printed."""
+        self._last = ""
 
     def announce(self, snapshot: Snapshot) -> None:
         """Print the gate's line when it is another than before."""
         line = gate_line(snapshot.gate, snapshot.targets)
-        if line != self._told:
-            self._told = line
+        if line != self._last:
+            self._last = line
             with suppress(OSError):
                 print(f"wait: {line}", file=sys.stderr, flush=True)
 

@@ -16,14 +16,19 @@ from sidecar.core.migrations.recorded import Recorded
 from support.manifests import chain, manifest
 from support.project import environment
 
-HEAVY = {"aiohttp", "asyncio", "asyncpg", "msgspec", "prometheus_client", "ssl", "tqdm"}
+HEAVY = {
+    *("aiohttp", "asyncio", "asyncpg", "click", "django", "msgspec", "prometheus_client"),
+    *("ssl", "tqdm"),
+}
 
-TELL = """
+PRINT_NEW = """
 import sys
 before = {{*sys.modules}}
 {code}
 print(*sorted({{*sys.modules}} - before))
 """
+
+MUTED = "contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())"
 
 REFUSED = 'from sidecar import cli; cli.main(["healthcheck", "--url=127.0.0.1:1"])'
 
@@ -31,7 +36,7 @@ REFUSED = 'from sidecar import cli; cli.main(["healthcheck", "--url=127.0.0.1:1"
 def imported(code: str, *flags: str) -> set[str]:
     """Return the modules that a fresh interpreter imports for this code."""
     ended = subprocess.run(
-        [sys.executable, *flags, "-c", TELL.format(code=code)],
+        [sys.executable, *flags, "-c", PRINT_NEW.format(code=code)],
         check=True,
         env=environment(),
         capture_output=True,
@@ -43,17 +48,27 @@ def imported(code: str, *flags: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "allowed"),
     [
-        ("serve", {"asyncio", "msgspec", "ssl"}),
-        ("check", {"asyncio", "msgspec", "ssl"}),
-        ("wait", {"asyncio", "msgspec", "ssl"}),
-        ("migrate", {"asyncio", "msgspec", "ssl"}),
-        ("diff", {"msgspec"}),
+        ("serve", {"asyncio", "click", "msgspec", "ssl"}),
+        ("check", {"asyncio", "click", "msgspec", "ssl"}),
+        ("wait", {"asyncio", "click", "msgspec", "ssl"}),
+        ("migrate", {"asyncio", "click", "msgspec", "ssl"}),
+        ("diff", {"click", "msgspec"}),
     ],
 )
 def test_a_command_imports_no_more_than_it_uses(command: str, allowed: set[str]) -> None:
     """Aiohttp comes with the first who needs it, a driver with a URL, a bar with a terminal."""
     found = imported(f"import sidecar.commands.{command}")
     assert found & HEAVY <= allowed
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["chek"], ["help"]])
+def test_help_imports_no_command(arguments: list[str]) -> None:
+    """Click and the table of settings are all that `sidecar --help` needs."""
+    code = f"import contextlib, io; from sidecar import cli\nwith {MUTED}: cli.main({arguments})"
+    found = imported(code)
+    assert found & HEAVY <= {"click"}
+    assert "click" in found
+    assert not {name for name in found if name.startswith("sidecar.commands.")}
 
 
 def test_the_driver_comes_with_the_url() -> None:
@@ -71,7 +86,7 @@ def test_the_driver_comes_with_the_url() -> None:
 
 REST = """
 import asyncio, sys, threading
-from sidecar.commands.rest import Rest
+from sidecar.outputs.http.rest import Rest
 class Spy:
     def find_spec(self, name, *_):
         if name in ("aiohttp", "sidecar.outputs.http.app"):
@@ -100,7 +115,7 @@ def test_a_healthcheck_imports_next_to_nothing() -> None:
     """A healthcheck is a start of Python every few seconds: a handful of small modules."""
     found = imported(REFUSED)
     assert found <= {
-        *("sidecar", "sidecar.cli", "sidecar.errors", "sidecar.healthcheck"),
+        *("sidecar", "sidecar.cli", "sidecar.healthcheck"),
         *("_socket", "time", "encodings.latin_1"),
     }
 
