@@ -22,7 +22,7 @@ from sidecar.databases.base import (
     connect,
     migration_lock,
 )
-from sidecar.errors import DatabaseError, Interrupted
+from sidecar.errors import DatabaseError, ExitCode, Interrupted
 from sidecar.migrate.attempt import Attempt
 from sidecar.migrate.lock_wait import LockWait
 from sidecar.migrate.process import FORWARDED, CommandProcess
@@ -176,7 +176,7 @@ class Runner:
 
     def _judged(self, code: int, attempt: Attempt, last: SchemaRead | None) -> tuple[Result, int]:
         if attempt.lost:
-            return Result.LOST_LOCK, code or 1
+            return Result.LOST_LOCK, code or ExitCode.ERROR
         if code:
             return (Result.INTERRUPTED if self._signal else Result.FAILED), code
         verdict = self._verdict(last)
