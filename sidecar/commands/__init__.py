@@ -153,10 +153,9 @@ class Verb(click.Command):
             given["command"] = ctx.obj
         if self._groups:
             given["settings"] = settings = load(ctx.params)
-            if "log" in self._groups:
-                from sidecar.outputs import log_format  # noqa: PLC0415 - help needs none
+            from sidecar.outputs import log_format  # noqa: PLC0415 - help needs none
 
-                log_format.configure(settings.log_format, settings.log_level)
+            log_format.configure(settings.log_format, settings.log_level)
             for variable in settings.unknown:
                 LOG.warning("%s is no setting, and ignored", variable)
         return self._module.run(**given)
