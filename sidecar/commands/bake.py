@@ -4,5 +4,5 @@ from sidecar import baker
 
 
 def run(arguments: list[str]) -> int:
-    """Bake as the arguments say; return the exit code."""
+    """Bake with these arguments; return the exit code."""
     return baker.main(arguments, program="sidecar bake")

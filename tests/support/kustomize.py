@@ -27,9 +27,7 @@ COMBINATIONS = [
     ("init-wait",),
     ("sidecar-container", "init-wait"),
     *((gate,) for gate in RUNNING),
-    *((gate, "readiness-gate") for gate in RUNNING),
     *((gate, "manifest-volume") for gate in RUNNING),
-    *((gate, "manifest-volume", "readiness-gate") for gate in RUNNING),
     *((gate, "monitoring") for gate in RUNNING if (K8S / "components" / "monitoring").exists()),
 ]
 
