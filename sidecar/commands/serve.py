@@ -1,7 +1,7 @@
 """Watch the schema, and answer readiness probes, scrapes and people.
 
 Serves /readyz, /startupz, /livez, /metrics, /status and, for people, /. On SIGTERM the
-gate drains first: /readyz says 503 at once, and the server closes after drain_delay.
+gate drains first: /readyz answers 503 at once, and the server closes after drain_delay.
 """
 
 import asyncio
