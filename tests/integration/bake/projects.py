@@ -169,7 +169,7 @@ def in_package(_: Path) -> Path:
 def alone(folder: Path) -> Path:
     """Copy the baker's folder to where nothing else is, as images do."""
     ignore = shutil.ignore_patterns("__pycache__")
-    return Path(shutil.copytree(BAKER, folder / "baker", ignore=ignore))
+    return Path(shutil.copytree(BAKER, folder / "baker", ignore=ignore, dirs_exist_ok=True))
 
 
 def packed(folder: Path) -> Path:
