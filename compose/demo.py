@@ -21,17 +21,17 @@ MANIFEST = project.REPOSITORY / ".demo" / "manifest.json"
 LAST_COMMIT = """
     SELECT pg_xact_commit_timestamp(xmin) FROM django_migrations ORDER BY id DESC LIMIT 1
 """
-QUIET = 0.02
-"""Seconds between two questions to the sidecar; it costs the database nothing."""
+STATUS_INTERVAL = 0.02
+"""Seconds between two requests to the sidecar; they cost the database nothing."""
 
 
-def step(title: str) -> None:
-    """Announce what comes next."""
+def print_step(title: str) -> None:
+    """Print the title of the next step."""
     print(f"\n\033[1m{title}\033[0m" if sys.stdout.isatty() else f"\n{title}", flush=True)
 
 
-def told(text: str) -> None:
-    """Show what a command or an endpoint said."""
+def show(text: str) -> None:
+    """Print the output of a command or an endpoint, indented."""
     print("".join(f"    {line}\n" for line in text.strip().splitlines()), end="", flush=True)
 
 
@@ -39,13 +39,13 @@ def bake() -> Path:
     """Bake the example project, as its image's build would."""
     MANIFEST.parent.mkdir(exist_ok=True)
     ended = project.bake(MANIFEST, "--release=demo")
-    told(ended.stderr)
+    show(ended.stderr)
     ended.check_returncode()
     return MANIFEST
 
 
 def migrate(database: Database, sidecar: Sidecar, *target: str, until_ready: bool) -> datetime:
-    """Run manage.py migrate beside the sidecar, show the count; return when it was as expected."""
+    """Run manage.py migrate, print what is pending; return when the gate was as expected."""
     running = subprocess.Popen(
         [sys.executable, "manage.py", "migrate", "--verbosity=0", *target],
         cwd=project.APP,
@@ -65,7 +65,7 @@ def migrate(database: Database, sidecar: Sidecar, *target: str, until_ready: boo
             seen = line
         if running.poll() not in {None, 0}:
             break
-        time.sleep(QUIET)
+        time.sleep(STATUS_INTERVAL)
     at = datetime.now().astimezone()
     _, errors = running.communicate()
     if running.returncode:
@@ -73,7 +73,7 @@ def migrate(database: Database, sidecar: Sidecar, *target: str, until_ready: boo
     return at
 
 
-def latency(database: Database, opened: datetime) -> str:
+def format_latency(database: Database, opened: datetime) -> str:
     """Return how long after the last migration's commit the gate was seen open."""
     ((committed,),) = database.execute(LAST_COMMIT)
     assert isinstance(committed, datetime)
@@ -81,26 +81,26 @@ def latency(database: Database, opened: datetime) -> str:
 
 
 def play(database: Database, sidecar: Sidecar) -> None:
-    """Tell the whole story once."""
-    until(lambda: "behind" in sidecar.get("/readyz")[1], "the first look")
-    step("2. Nothing is migrated: /readyz?verbose")
-    told("HTTP {}\n{}".format(*sidecar.get("/readyz?verbose")))
+    """Play the whole story once."""
+    until(lambda: "behind" in sidecar.get("/readyz")[1], "the first poll")
+    print_step("2. Nothing is migrated: /readyz?verbose")
+    show("HTTP {}\n{}".format(*sidecar.get("/readyz?verbose")))
 
-    step("3. manage.py migrate, seen from the sidecar")
+    print_step("3. manage.py migrate, seen from the sidecar")
     opened = migrate(database, sidecar, until_ready=True)
-    told("HTTP {}\n{}".format(*sidecar.get("/readyz?verbose")))
-    print(f"    gate open {latency(database, opened)}")
+    show("HTTP {}\n{}".format(*sidecar.get("/readyz?verbose")))
+    print(f"    gate open {format_latency(database, opened)}")
 
-    step("4. One migration rolled back: the gate closes when a second look agrees")
+    print_step("4. One migration rolled back: the gate closes when a second poll agrees")
     migrate(database, sidecar, "orders", "0011", until_ready=False)
-    told("HTTP {}\n{}".format(*sidecar.get("/readyz?verbose")))
+    show("HTTP {}\n{}".format(*sidecar.get("/readyz?verbose")))
 
-    step("5. And forward again")
+    print_step("5. And forward again")
     opened = migrate(database, sidecar, until_ready=True)
-    told("HTTP {}\n{}".format(*sidecar.get("/readyz?verbose")))
-    print(f"    gate open {latency(database, opened)}, which nothing before it announced")
+    show("HTTP {}\n{}".format(*sidecar.get("/readyz?verbose")))
+    print(f"    gate open {format_latency(database, opened)}, without a notice beforehand")
 
-    step("6. What a person sees: sidecar check")
+    print_step("6. What a person sees: sidecar check")
     ended = subprocess.run(
         [project.sidecar(), "check", f"--manifest={MANIFEST}"],
         check=True,
@@ -108,7 +108,7 @@ def play(database: Database, sidecar: Sidecar) -> None:
         capture_output=True,
         text=True,
     )
-    told(ended.stdout)
+    show(ended.stdout)
 
 
 def main(arguments: list[str]) -> int:
@@ -118,13 +118,13 @@ def main(arguments: list[str]) -> int:
         return 64
     # As for Ctrl-C: what was started is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    step("1. A PostgreSQL of our own, a baked manifest, and a sidecar")
+    print_step("1. A PostgreSQL of our own, a baked manifest, and a sidecar")
     manifest = bake()
     with Server() as server:
         database = add_database(server, "shop")
-        # An open gate looks every 30 s; the demo has less patience.
+        # An open gate polls every 30 s; the demo is to be quicker.
         with Sidecar(manifest, "--interval=1s", "--drain-delay=0s", url=database.reader) as sidecar:
-            told(f"sidecar on {sidecar.url}, PostgreSQL on 127.0.0.1:{server.port}")
+            show(f"sidecar on {sidecar.url}, PostgreSQL on 127.0.0.1:{server.port}")
             play(database, sidecar)
             if "--once" not in arguments:
                 stay(database, sidecar)
@@ -133,18 +133,18 @@ def main(arguments: list[str]) -> int:
 
 
 def stay(database: Database, sidecar: Sidecar) -> None:
-    """Leave everything serving until Ctrl-C, and say how to look around."""
+    """Leave everything serving until Ctrl-C, and print what to try."""
     python, app = shlex.quote(sys.executable), shlex.quote(str(project.APP))
     url = shlex.quote(database.migrator)
     migrate = f"(cd {app} && DATABASE_URL={url} {python} manage.py migrate"
-    step("7. Everything goes on running. Look around:")
-    told(f"a page for people    {sidecar.url}/")
+    print_step("7. Everything goes on running. Try:")
+    show(f"a page for people    {sidecar.url}/")
     for path in ("/readyz?verbose", "/startupz", "/livez", "/status", "/metrics"):
-        told(f"curl '{sidecar.url}{path}'")
-    step("Close the gate, and open it again, from another terminal:")
-    told(f"{migrate} orders 0011)")
-    told(f"{migrate})")
-    step("Ctrl-C stops everything.")
+        show(f"curl '{sidecar.url}{path}'")
+    print_step("Close the gate, and open it again, from another terminal:")
+    show(f"{migrate} orders 0011)")
+    show(f"{migrate})")
+    print_step("Ctrl-C stops everything.")
     try:
         sidecar.process.wait()
     except KeyboardInterrupt:

@@ -15,10 +15,10 @@ HEIGHT: Final = 8
 WITHOUT_TIME: Final = [{"id": "organize", "options": {"excludeByName": {"Time": True}}}]
 
 
-def dashboard(short: str) -> str:
+def render_dashboard(short: str) -> str:
     """Return the JSON that Grafana imports."""
     facts = yaml.safe_load(short)
-    panels = list(_panels(facts))
+    panels = list(_make_panels(facts))
     for number, panel in enumerate(panels, 1):
         panel["id"] = number
     whole = {
@@ -33,13 +33,13 @@ def dashboard(short: str) -> str:
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "",
         "annotations": {"list": []},
-        "templating": {"list": _variables()},
+        "templating": {"list": _make_variables()},
         "panels": panels,
     }
     return json.dumps(whole, indent=2) + "\n"
 
 
-def _variables() -> list[dict[str, Any]]:
+def _make_variables() -> list[dict[str, Any]]:
     source = {"name": "datasource", "label": "Source", "type": "datasource", "query": "prometheus"}
     asked = {
         "job": "label_values(django_schema_ready, job)",
@@ -67,7 +67,7 @@ def _variables() -> list[dict[str, Any]]:
     return [source, *chosen]
 
 
-def _panels(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _make_panels(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     top = 0
     for row in facts["rows"]:
         yield {
@@ -83,12 +83,12 @@ def _panels(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
             if left + width > COLUMNS:
                 top, left = top + HEIGHT, 0
             place = {"x": left, "y": top, "w": width, "h": HEIGHT}
-            yield {**_panel(panel, facts["names"]), "gridPos": place}
+            yield {**_make_panel(panel, facts["names"]), "gridPos": place}
             left += width
         top += HEIGHT
 
 
-def _panel(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+def _make_panel(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     kind = panel["type"]
     return {
         "type": kind,
@@ -99,7 +99,7 @@ def _panel(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
             {
                 "refId": chr(ord("A") + number),
                 "datasource": SOURCE,
-                "expr": _expression(query, names),
+                "expr": _expand_query(query, names),
                 "legendFormat": legend,
                 "format": {"table": "table", "heatmap": "heatmap"}.get(kind, "time_series"),
                 "instant": kind == "table",
@@ -107,24 +107,24 @@ def _panel(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
             }
             for number, (legend, query) in enumerate(panel["asks"].items())
         ],
-        "fieldConfig": {"defaults": _field(panel, names), "overrides": []},
-        "options": _options(kind),
+        "fieldConfig": {"defaults": _make_field(panel, names), "overrides": []},
+        "options": _make_options(kind),
         "transformations": WITHOUT_TIME if kind == "table" else [],
     }
 
 
-def _expression(query: str, names: dict[str, Any]) -> str:
-    """Return a question with the short words spelt out."""
+def _expand_query(query: str, names: dict[str, Any]) -> str:
+    """Return a query with the short words replaced."""
     for word, facts in names.items():
         if re.search(rf"\b{word}\b", query):
-            query = query.replace(word, _as_number(facts))
+            query = query.replace(word, _number_values(facts))
     query = query.replace(
         "OF_RELEASE", f"* on (job, namespace, instance) group_left (release) {INFO}"
     )
     return query.replace("HERE", HERE)
 
 
-def _as_number(facts: dict[str, Any]) -> str:
+def _number_values(facts: dict[str, Any]) -> str:
     """Return an expression whose value is the number, from 1, of the last value that counts."""
     name, _, label = facts["from"].rstrip("}").partition("{")
     parts = (
@@ -134,7 +134,7 @@ def _as_number(facts: dict[str, Any]) -> str:
     return " or ".join(parts)
 
 
-def _field(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+def _make_field(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     field: dict[str, Any] = {"unit": panel.get("unit", "short"), "min": 0}
     steps = [{"color": "green", "value": None}]
     if "bad_from" in panel:
@@ -155,7 +155,7 @@ def _field(panel: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     return field
 
 
-def _options(kind: str) -> dict[str, Any]:
+def _make_options(kind: str) -> dict[str, Any]:
     legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
     match kind:
         case "stat":

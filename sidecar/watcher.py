@@ -1,218 +1,146 @@
-"""The loop: look at each target, compare, step the gate, announce.
+"""The loop: poll each database, compare, step the gate, announce.
 
-Knows the database only as something to read, the outlets only as something to tell, and
+Knows a database only as something to read, an output only as something to announce to, and
 time only as a clock that it is handed.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
-import msgspec
-
-from sidecar.core.gate import database_status as targets
-from sidecar.core.gate import polling as cadence
-from sidecar.core.gate.database_status import Needs, Watched
-from sidecar.core.gate.machine import due, step
-from sidecar.core.gate.snapshot import Identity, Snapshot, Target, overall
+from sidecar.core.gate import polling
+from sidecar.core.gate.database_status import RequiredSchemas
+from sidecar.core.gate.machine import step
+from sidecar.core.gate.rules import next_change_at
+from sidecar.core.gate.snapshot import Identity, Snapshot, combine
 from sidecar.core.gate.state import Drain, Event, Gate, Phase, Policy, Tick
-from sidecar.core.migrations.compare import Verdict
-from sidecar.core.migrations.manifest import Key
-from sidecar.core.migrations.recorded import Recorded
-from sidecar.core.reason import Reason
-from sidecar.errors import DatabaseError
+from sidecar.core.gate.tracking import Judge, progressed
+from sidecar.poll import Clock, Poller, Reader
 
 LOG = logging.getLogger("sidecar.watcher")
 
-LONG: Final = 100_000
-"""Characters of rows, some three thousand of them, that are not compared within the loop."""
+MAX_POLL_DURATION: Final = 120.0
+"""Seconds after which a poll means that the loop is stuck, whatever the timeouts are.
 
-LONGEST_LOOK: Final = 120.0
-"""A look that takes longer means that the loop is stuck, whatever the timeouts say.
-
-A first look at ten thousand schemas over a slow network takes more than half a minute.
+A first read of ten thousand schemas over a slow network takes more than half a minute.
 """
-
-
-class Reader(Protocol):
-    """A database, as far as the watcher needs one."""
-
-    async def read(self) -> Recorded:
-        """Return what is recorded, or raise DatabaseError."""
-
-    async def release(self) -> None:
-        """Let go of any connection."""
-
-
-class Clock(Protocol):
-    """Time, as far as the watcher needs it."""
-
-    def monotonic(self) -> float:
-        """Return seconds that never go back."""
-
-    def wall(self) -> float:
-        """Return seconds since the epoch."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-
 
 Listener = Callable[[Snapshot], None]
 
 
 class Watcher:
-    """Watches some targets and keeps one gate; `snapshot` is always the latest."""
+    """Watches some databases and keeps one gate; `snapshot` is always the latest."""
 
     def __init__(  # noqa: PLR0913 - the one place where the parts meet
         self,
         readers: Mapping[str, Reader],
-        judge: Callable[[Sequence[Key]], Verdict],
+        judge: Judge,
         *,
         identity: Identity,
         gate: Gate,
         policy: Policy,
         clock: Clock,
-        chance: Callable[[], float],
-        steady: float,
-        needs: Needs = Needs(),  # noqa: B008 - frozen
+        random: Callable[[], float],
+        open_interval: float,
+        required: RequiredSchemas = RequiredSchemas(),  # noqa: B008 - frozen
     ) -> None:
         """Take the parts; nothing is read before `run`."""
-        self._readers = readers
-        self._judge = judge
         self._identity = identity
         self._gate = gate
         self._policy = policy
         self._clock = clock
-        self._chance = chance
-        self._steady = steady
+        self._random = random
+        self._open_interval = open_interval
         self._listeners: list[Listener] = []
         self._started_at = clock.monotonic()
-        self._watched = {name: targets.begin(name, needs) for name in readers}
-        self._promised = dict.fromkeys(readers, self._started_at + LONGEST_LOOK)
-        self.snapshot = self._snapshot()
+        self._pollers = {
+            name: Poller(name, reader, judge, required, clock) for name, reader in readers.items()
+        }
+        self._deadlines = dict.fromkeys(readers, self._started_at + MAX_POLL_DURATION)
+        self.snapshot = self._take_snapshot()
 
-    def tell(self, listener: Listener) -> None:
-        """Tell a listener what is known now, and from now on whatever changes."""
+    def subscribe(self, listener: Listener) -> None:
+        """Announce to a listener what is known now, and from now on whatever changes."""
         self._listeners.append(listener)
         listener(self.snapshot)
 
     async def run(self) -> None:
-        """Watch until cancelled; every connection is let go then."""
+        """Watch until cancelled; every connection is released then."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for name, reader in self._readers.items():
-                    tasks.create_task(self._watch(name, reader), name=f"watch {name}")
+                for name, poller in self._pollers.items():
+                    tasks.create_task(self._watch(name, poller), name=f"watch {name}")
         finally:
-            for reader in self._readers.values():
-                await reader.release()
+            for poller in self._pollers.values():
+                await poller.release()
 
     def drain(self) -> None:
         """Close the gate for good, at once."""
         self._step(Drain(self._clock.monotonic()))
         self._announce()
 
-    def alive(self) -> bool:
-        """Tell whether each target's loop is where it promised to be; databases do not matter."""
-        return self._clock.monotonic() <= min(self._promised.values())
+    def is_alive(self) -> bool:
+        """Return whether each database's loop keeps its deadline; databases do not matter."""
+        return self._clock.monotonic() <= min(self._deadlines.values())
 
-    async def _watch(self, name: str, reader: Reader) -> None:
-        rhythm = cadence.Cadence(progress_at=self._clock.monotonic())
+    async def _watch(self, name: str, poller: Poller) -> None:
+        schedule = polling.Schedule(progress_at=self._clock.monotonic())
         while self._gate.phase is not Phase.DRAINING:
-            self._promised[name] = self._clock.monotonic() + LONGEST_LOOK
-            progressed = await self._look(name, reader)
-            rhythm = cadence.advance(
-                rhythm,
-                self._gate,
-                at=self._clock.monotonic(),
-                failed=all(target.failure for target in self._watched[name].targets),
-                progressed=progressed,
-                running=self._watched[name].run is not None,
-                steady=self._steady,
-                took=self._watched[name].targets[0].took,
-            )
-            if rhythm.pause > cadence.KEEP_CONNECTION:
-                await reader.release()
-            pause = cadence.jittered(rhythm.pause, self._chance())
-            self._promised[name] = self._clock.monotonic() + pause + LONGEST_LOOK
+            self._deadlines[name] = self._clock.monotonic() + MAX_POLL_DURATION
+            poll = await self._poll(name, poller)
+            schedule = polling.next_schedule(schedule, self._gate, poll, self._open_interval)
+            if schedule.pause > polling.MAX_CONNECTED_PAUSE:
+                await poller.release()
+            pause = polling.add_jitter(schedule.pause, self._random())
+            self._deadlines[name] = self._clock.monotonic() + pause + MAX_POLL_DURATION
             await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
         """Wait; wake for what the passing of time alone does to the gate."""
         end = self._clock.monotonic() + seconds
         while (now := self._clock.monotonic()) < end:
-            change = due(self._gate, self._policy)
+            change = next_change_at(self._gate, self._policy)
             await self._clock.sleep((end if change is None else min(end, change)) - now)
             now = self._clock.monotonic()
             if change is not None and now >= change:
                 self._step(Tick(now))
                 self._announce()
 
-    async def _look(self, name: str, reader: Reader) -> bool:
-        """Look once; tell whether rows have changed, or a run has begun or ended."""
-        began = self._clock.monotonic()
-        before, progressed, turned = self._watched[name], False, False
-        try:
-            recorded = await reader.read()
-        except DatabaseError as error:
-            after = targets.failed(before, Reason(error.reason), str(error))
-        else:
-            opened = self._gate.opened_at is not None
-            read = partial(targets.read, before, recorded, self._judge, opened=opened)
-            # In a thread, the loop gets its turn while tens of thousands of rows are compared.
-            after = await asyncio.to_thread(read) if _is_long(before, recorded) else read()
-            progressed = before.rows is not None and after.rows != before.rows
-            turned = (after.run is None) is not (before.run is None)
-        now = self._clock.monotonic()
-        self._watched[name] = self._timed(after, before, now - began, progressed)
-        look = overall(self._targets(), now, name)
-        if look is not None:
-            self._step(look)
+    async def _poll(self, name: str, poller: Poller) -> polling.Poll:
+        """Poll once, step the gate and announce."""
+        before = poller.status
+        await poller.poll(opened=self._gate.opened_at is not None)
+        status, now = poller.status, self._clock.monotonic()
+        result = combine([each.status for each in self._pollers.values()], now, name)
+        if result is not None:
+            self._step(result)
         self._announce()
-        return progressed or turned
-
-    def _timed(self, watched: Watched, before: Watched, took: float, progressed: bool) -> Watched:  # noqa: FBT001
-        """Return a database with the times of a look; all its targets are looked at together."""
-        wall, last = self._clock.wall(), before.targets[0]
-        timed = (
-            msgspec.structs.replace(
-                target,
-                looks=last.looks + 1,
-                looked_at=wall,
-                succeeded_at=wall if target.failure is None else before.succeeded_at(target),
-                progress_at=wall if progressed else last.progress_at,
-                took=took,
-            )
-            for target in watched.targets
+        return polling.Poll(
+            at=now,
+            failed=all(group.failure for group in status.groups),
+            progressed=progressed(before, status),
+            migrating=status.run is not None,
+            duration=status.duration,
         )
-        return msgspec.structs.replace(watched, targets=tuple(timed))
-
-    def _targets(self) -> tuple[Target, ...]:
-        return tuple(target for watched in self._watched.values() for target in watched.targets)
 
     def _step(self, event: Event) -> None:
         self._gate = step(self._gate, event, self._policy)
 
     def _announce(self) -> None:
-        self.snapshot = self._snapshot()
+        self.snapshot = self._take_snapshot()
         for listener in self._listeners:
             try:
                 listener(self.snapshot)
             except Exception:
-                # One outlet's bug must not close the gate for the others.
-                LOG.exception("an outlet failed; please report it")
+                # A bug of one output must not close the gate for the others.
+                LOG.exception("an output failed; please report it")
 
-    def _snapshot(self) -> Snapshot:
+    def _take_snapshot(self) -> Snapshot:
         return Snapshot(
             gate=self._gate,
-            targets=self._targets(),
+            databases=tuple(poller.status for poller in self._pollers.values()),
             identity=self._identity,
             epoch=self._clock.wall() - self._clock.monotonic(),
             started_at=self._started_at,
         )
-
-
-def _is_long(before: Watched, recorded: Recorded) -> bool:
-    new = (one for one in recorded.each() if one.text not in before.verdicts)
-    return sum(len(one.text) for one in new) > LONG

@@ -4,5 +4,5 @@ from sidecar.baker import command_line
 
 
 def run(arguments: list[str]) -> int:
-    """Bake according to the arguments; return the exit code."""
+    """Bake with these arguments; return the exit code."""
     return command_line.main(arguments, program="sidecar bake")

@@ -1,4 +1,4 @@
-"""Look once, and say whether the schema is current.
+"""Read once, and show whether the schema is current.
 
 The exit code is the answer: 0 current (or ahead, where that is ready), 10 behind,
 11 ahead with --strict or on_ahead=not_ready, 12 inconsistent, 20 not readable.
@@ -8,111 +8,101 @@ Colours are for terminals, and not used where NO_COLOR is set.
 import asyncio
 import os
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import click
 import msgspec
 
-from sidecar.config import build as inputs
+from sidecar.clock import SystemClock
+from sidecar.config import build
 from sidecar.config.settings import Settings
-from sidecar.core.gate.database_status import Needs, Watched, begin, failed, read
-from sidecar.core.gate.snapshot import overall
-from sidecar.core.migrations.compare import Outcome, Verdict
+from sidecar.core.gate.snapshot import combine
+from sidecar.core.migrations.compare import Outcome
+from sidecar.core.migrations.explain import explain as explain_migration
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.core.reason import Reason
-from sidecar.core.views import documents as document
 from sidecar.core.views import table
+from sidecar.core.views.documents import check_document
 from sidecar.core.views.exit_code import exit_code
-from sidecar.databases.base import Database
-from sidecar.errors import DatabaseError
+from sidecar.databases.dump import Dump
+from sidecar.errors import ExitCode
+from sidecar.poll import Poller, Reader
 
 SETTINGS: Final = ("manifest", "database", "verdict")
 
-SECOND_LOOK: Final = 0.5
-"""Seconds before an inconsistent history is looked at again: a run of migrate can show
-half a squash between two commits."""
-
-Judge = Callable[[Sequence[Key]], Verdict]
+CONFIRMATION_DELAY: Final = 0.5
+"""Seconds before an inconsistent history is read again: a migrate run can show half a squash
+between two commits."""
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add how the answer is told."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--strict", action="store_true", help="exit with 11 when ahead")
-    parser.add_argument(
-        "--applied",
+OPTIONS: Final = (
+    click.Option(["--json", "as_json"], is_flag=True, help="print one JSON object"),
+    click.Option(["--strict"], is_flag=True, help=f"exit with {ExitCode.AHEAD} when ahead"),
+    click.Option(
+        ["--applied"],
         metavar="FILE",
+        type=click.Path(),
         help="compare with a dump of the rows (JSON, or CSV of psql; - for stdin), not a database",
-    )
-    parser.add_argument(
-        "--explain", metavar="MIGRATION", help="say why app.migration counts as it does"
-    )
+    ),
+    click.Option(
+        ["--explain"], metavar="MIGRATION", help="show why app.migration counts as it does"
+    ),
+)
+
+TAKES_COMMAND: Final = False
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+def run(
+    settings: Settings,
+    *,
+    as_json: bool,
+    strict: bool,
+    applied: str | None,
+    explain: str | None,
+) -> int:
     """Check once; return the exit code."""
-    manifest = inputs.load_manifest(settings.manifest)
-    databases: dict[str, Database] = (
-        {inputs.DEFAULT: _dump(options.applied)}
-        if options.applied
-        else inputs.open_databases(settings, manifest)
+    manifest = build.load_manifest(settings.manifest)
+    readers: Mapping[str, Reader] = (
+        {build.DEFAULT: Dump(applied)} if applied else build.open_databases(settings, manifest)
     )
-    judge = inputs.judge(settings, manifest)
-    needs = inputs.needs(settings)
-    watched = asyncio.run(_look(databases, judge, needs, again=not options.applied))
-    targets = [target for one in watched for target in one.targets]
-    look = overall(targets, 0.0)
-    assert look is not None  # noqa: S101 - every target was looked at
-    code = exit_code(look, inputs.policy(settings), strict=options.strict)
-    texts = [*watched[0].verdicts]
-    if options.explain and texts:
-        from sidecar.core.migrations.explain import explain  # noqa: PLC0415 - seldom asked for
-
+    judge, required, clock = (
+        build.judge(settings, manifest),
+        build.required_schemas(settings),
+        SystemClock(),
+    )
+    pollers = [Poller(name, each, judge, required, clock) for name, each in readers.items()]
+    asyncio.run(_poll_all(pollers, again=not applied))
+    databases = [poller.status for poller in pollers]
+    result = combine(databases, 0.0)
+    assert result is not None  # noqa: S101 - every database was read
+    code = exit_code(result, build.policy(settings), strict=strict)
+    texts = [*databases[0].memory.verdicts]
+    if explain and texts:
         keys = Recorded(texts[0]).keys()
-        lines = explain(manifest, keys, Key(options.explain), settings.optional)
+        lines = explain_migration(manifest, keys, Key(explain), settings.optional)
         sys.stdout.write("\n".join(lines) + "\n")
-    elif options.json:
-        body = msgspec.json.encode(document.check_document(targets, look, manifest, code == 0))
-        sys.stdout.buffer.write(msgspec.json.format(body, indent=2) + b"\n")
+    elif as_json:
+        document = check_document(databases, result, manifest, ready=code == 0)
+        body = msgspec.json.format(msgspec.json.encode(document), indent=2)
+        sys.stdout.buffer.write(body + b"\n")
     else:
         paint = table.painter(sys.stdout, os.environ)
-        sys.stdout.write("\n".join(table.lines(targets, manifest, paint)) + "\n")
+        sys.stdout.write("\n".join(table.format_table(databases, manifest, paint)) + "\n")
     return code
 
 
-def _dump(file: str) -> Database:
-    from sidecar.databases.dump import Dump  # noqa: PLC0415 - seldom asked for
-
-    return Dump(file)
-
-
-async def _look(
-    databases: Mapping[str, Database], judge: Judge, needs: Needs, *, again: bool
-) -> list[Watched]:
-    """Look at every database at once; twice, where that may tell more."""
-    looks = (_look_at(name, found, judge, needs, again) for name, found in databases.items())
-    return await asyncio.gather(*looks)
+async def _poll_all(pollers: Sequence[Poller], *, again: bool) -> None:
+    """Read every database at once; twice, where that may show more."""
+    await asyncio.gather(*(_poll(poller, again=again) for poller in pollers))
 
 
-async def _look_at(
-    name: str,
-    database: Database,
-    judge: Judge,
-    needs: Needs,
-    again: bool,  # noqa: FBT001
-) -> Watched:
-    watched = begin(name, needs)
+async def _poll(poller: Poller, *, again: bool) -> None:
     try:
-        watched = read(watched, await database.read(), judge, opened=False)
-        outcomes = {verdict.outcome for verdict in watched.verdicts.values()}
+        await poller.poll()
+        outcomes = {verdict.outcome for verdict in poller.status.memory.verdicts.values()}
         if Outcome.INCONSISTENT in outcomes and again:
-            await asyncio.sleep(SECOND_LOOK)
-            watched = read(watched, await database.read(), judge, opened=False)
-    except DatabaseError as error:
-        watched = failed(watched, Reason(error.reason), str(error))
+            await asyncio.sleep(CONFIRMATION_DELAY)
+            await poller.poll()
     finally:
-        await database.release()
-    looked = (msgspec.structs.replace(target, looked_at=0.0) for target in watched.targets)
-    return msgspec.structs.replace(watched, targets=tuple(looked))
+        await poller.release()

@@ -2,19 +2,19 @@
 
     sidecar migrate [-- python manage.py migrate --noinput]
 
-Waits for its turn (an advisory lock); ends at once when nothing is pending; otherwise runs
-the command, and fails if anything required is still pending after it. The exit code is the
-command's when that fails, else what `sidecar check` would say.
+Waits for the migration lock (an advisory lock); ends at once when nothing is pending;
+otherwise runs the command, and fails if anything required is still pending after it. The
+exit code is the command's when that fails, else that of `sidecar check`.
 """
 
 import asyncio
 import logging
 import sys
 import time
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final
 
+import click
 import msgspec
 
 from sidecar.config import build as inputs
@@ -22,10 +22,9 @@ from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
-from sidecar.migrate import report as told
+from sidecar.migrate import report as reports
 from sidecar.migrate.report import Report, Result
 from sidecar.migrate.runner import Options, Runner
-from sidecar.outputs import log_format
 
 LOG = logging.getLogger("sidecar.migrate")
 
@@ -34,49 +33,61 @@ SETTINGS: Final = ("manifest", "database", "verdict", "migrate", "log")
 COMMAND: Final = ("python", "manage.py", "migrate", "--noinput")
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add where the report goes."""
-    parser.add_argument("--json", metavar="FILE", help="write the report here (- for stdout)")
+OPTIONS: Final = (
+    click.Option(
+        ["--database"],
+        metavar="ALIAS",
+        default=inputs.DEFAULT,
+        help=f"the alias of DATABASES to migrate (default: {inputs.DEFAULT})",
+    ),
+    click.Option(
+        ["--json", "report_file"],
+        metavar="FILE",
+        type=click.Path(),
+        help="write the report here (- for stdout)",
+    ),
+)
+
+TAKES_COMMAND: Final = True
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:
+def run(settings: Settings, command: list[str], database: str, report_file: str | None) -> int:
     """Migrate if need be; return the exit code."""
-    log_format.configure(settings.log_format, settings.log_level)
     manifest = inputs.load_manifest(settings.manifest)
     began = time.time()
-    alias = () if settings.database == inputs.DEFAULT else ("--database", settings.database)
+    alias = () if database == inputs.DEFAULT else ("--database", database)
     try:
-        migration = _migration(settings, manifest, command or [*COMMAND, *alias])
+        migration = _migration(settings, manifest, database, command or [*COMMAND, *alias])
         report = asyncio.run(migration.run())
     except SidecarError as error:
-        _tell(settings, options, _ended(error, settings, began), manifest)
+        _publish(settings, report_file, _ended(error, database, began), manifest)
         raise
-    for line in told.lines(report, manifest.nodes):
+    for line in reports.format_report(report, manifest.nodes):
         LOG.log(logging.ERROR if report.exit_code else logging.INFO, "%s", line)
-    _tell(settings, options, report, manifest)
+    _publish(settings, report_file, report, manifest)
     return report.exit_code
 
 
-def _migration(settings: Settings, manifest: Manifest, command: list[str]) -> Runner:
+def _migration(settings: Settings, manifest: Manifest, database: str, command: list[str]) -> Runner:
     statement_timeouts = StatementTimeouts(
         lock_timeout=settings.lock_timeout_per_statement,
         statement_timeout=settings.statement_timeout,
     )
     options = Options(
         command=command,
-        database=settings.database,
-        needs=inputs.needs(settings),
+        database=database,
+        required=inputs.required_schemas(settings),
         policy=inputs.policy(settings),
         lock_timeout=settings.lock_timeout,
         statement_timeouts=statement_timeouts,
         pgoptions=settings.pgoptions,
         retries=settings.retries,
     )
-    address = inputs.address_of(settings, manifest, settings.database)
+    address = inputs.address_of(settings, manifest, database)
     return Runner(options, address, inputs.judge(settings, manifest), manifest)
 
 
-def _ended(error: SidecarError, settings: Settings, began: float) -> Report:
+def _ended(error: SidecarError, database: str, began: float) -> Report:
     """Return the report of a run that an error ended."""
     interrupted = isinstance(error, Interrupted)
     return Report(
@@ -86,16 +97,18 @@ def _ended(error: SidecarError, settings: Settings, began: float) -> Report:
         ended=time.time(),
         waited=time.time() - began if isinstance(error, WaitTimeout) else 0.0,
         error=str(error),
-        database=settings.database,
+        database=database,
     )
 
 
-def _tell(settings: Settings, options: Namespace, report: Report, manifest: Manifest) -> None:
+def _publish(
+    settings: Settings, report_file: str | None, report: Report, manifest: Manifest
+) -> None:
     """Write the report wherever it was asked for."""
-    if options.json:
-        _write(options.json, msgspec.json.encode(told.document(report, manifest.nodes)))
-    if settings.textfile or settings.pushgateway:
-        _tell_prometheus(settings, report)
+    if report_file:
+        _write(report_file, msgspec.json.encode(reports.build_document(report, manifest.nodes)))
+    if settings.pushgateway:
+        _push(settings.pushgateway, settings.pushgateway_job, report)
 
 
 def _write(name: str, body: bytes) -> None:
@@ -110,18 +123,12 @@ def _write(name: str, body: bytes) -> None:
         LOG.warning("the report is lost: %s: %s", name, error.strerror)
 
 
-def _tell_prometheus(settings: Settings, report: Report) -> None:
-    from sidecar.migrate import push_metrics as run_metrics  # noqa: PLC0415 - seldom wanted, and slow to import
+def _push(url: str, job: str, report: Report) -> None:
+    from sidecar.migrate import push_metrics  # noqa: PLC0415 - seldom wanted, and slow to import
 
-    metrics = run_metrics.registry(report, report.database)
+    metrics = push_metrics.build_registry(report, report.database)
     try:
-        if settings.textfile:
-            run_metrics.write(settings.textfile, metrics)
-    except OSError as error:
-        LOG.warning("no metrics were written to %s: %s", settings.textfile, error.strerror)
-    try:
-        if settings.pushgateway:
-            run_metrics.push(settings.pushgateway, settings.pushgateway_job, metrics)
+        push_metrics.push(url, job, metrics)
     except (OSError, ValueError) as error:
         # The error may repeat the address, and that may hold a password.
         LOG.warning("no metrics were pushed: %s", type(error).__name__)

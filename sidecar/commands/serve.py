@@ -7,58 +7,43 @@ gate drains first: /readyz says 503 at once, and the server closes after drain_d
 import asyncio
 import gc
 import logging
-import os
-import random
 import signal
 import ssl
-import sys
-from argparse import ArgumentParser, Namespace
-from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from sidecar import __version__
-from sidecar import pid1 as first
-from sidecar.config import build as inputs
-from sidecar.config.clock import SystemClock
+from sidecar import __version__, pid1
+from sidecar.config import build
 from sidecar.config.settings import Settings
-from sidecar.core.gate import machine as gate
+from sidecar.config.watch import build_watcher
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import status_document
-from sidecar.outputs import log_format
 from sidecar.outputs.change_log import ChangeLog
+from sidecar.outputs.http import page
+from sidecar.outputs.http.app import Endpoints
 from sidecar.outputs.http.auth import Certificate, Token
-from sidecar.outputs.http.front import Front
-from sidecar.outputs.http.guard import Guard
+from sidecar.outputs.http.connections import ConnectionLimiter
 from sidecar.outputs.http.listen import Listeners
-from sidecar.outputs.http.plain import Plain
-from sidecar.outputs.http.rest import Rest
-from sidecar.outputs.metrics.collector import Metrics
-from sidecar.outputs.state_file import Memory
+from sidecar.outputs.http.server import Server
+from sidecar.outputs.metrics.metrics import Metrics
+from sidecar.outputs.state_file import StateFile
 from sidecar.watcher import Watcher
-
-if TYPE_CHECKING:
-    from sidecar.outputs.http.app import Web
-    from sidecar.outputs.kubernetes.pod_conditions import PodCondition
 
 LOG = logging.getLogger("sidecar.serve")
 
 SETTINGS: Final = ("manifest", "database", "verdict", "gate", "serve", "log")
 
+OPTIONS: Final = ()
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add nothing: all that serve asks for are settings."""
+TAKES_COMMAND: Final = False
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
-    """Serve until told to stop; return 0."""
-    log_format.configure(settings.log_format, settings.log_level)
-    manifest = inputs.load_manifest(settings.manifest)
-    first.reap_orphans()
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return 0."""
+    manifest = build.load_manifest(settings.manifest)
+    pid1.reap_zombies()
     # The manifest stays; no collection need walk through it again.
     gc.freeze()
-    # What runs in a thread makes a probe wait no longer than this.
-    sys.setswitchinterval(0.001)
     asyncio.run(_serve(settings, manifest))
     return 0
 
@@ -66,76 +51,37 @@ def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # n
 async def _serve(settings: Settings, manifest: Manifest) -> None:
     """Put the parts together; whatever can be refused is refused before the first listens."""
     stop = _on_signal()
-    memory = Memory(settings.state_file) if settings.state_file else None
-    remembered = memory is not None and memory.remembers(manifest.digest)
-    watcher = _watcher(settings, manifest, remembered=remembered)
+    state_file = StateFile(settings.state_file) if settings.state_file else None
+    was_open = state_file is not None and state_file.remembers(manifest.digest)
+    watcher = build_watcher(settings, manifest, was_open=was_open)
     metrics = Metrics(__version__)
-    token = Token(settings.token_file) if settings.token_file else None
-    plain = Plain(watcher.snapshot, alive=watcher.alive, render_metrics=metrics.render)
+    endpoints = _endpoints(settings, manifest, watcher, metrics)
     tls = _tls(settings)
-    pod = _pod(settings)
-    listeners = [plain.announce, metrics.announce, ChangeLog().announce]
-    for listener in [*listeners, *(outlet.announce for outlet in (memory, pod) if outlet)]:
-        watcher.tell(listener)
-
-    def web() -> "Web":
-        return _web(settings, manifest, watcher, metrics, token)
-
-    async with Rest(web) as rest, Listeners() as servers, pod or nullcontext():
-        apart = bool(settings.details_listen)
-        probes, details = plain.probes(), {} if token else plain.details()
-        guard = _guard(settings)
-        behind = rest.behind(guard, lambda web: web.probes(details_too=not apart))
-        shown = probes if apart else {**probes, **details}
-        await servers.open(partial(Front, guard, shown, behind), settings.listen)
-        if apart:
-            guard = _guard(settings)
-            behind = rest.behind(guard, lambda web: web.details())
-            front = partial(Front, guard, details, behind)
-            await servers.open(front, settings.details_listen, tls)
+    outputs = [endpoints.announce, metrics.announce, ChangeLog().announce]
+    for announce in [*outputs, *([state_file.announce] if state_file else [])]:
+        watcher.subscribe(announce)
+    async with Listeners() as listeners:
+        probes, details = endpoints.probes(), endpoints.details()
+        together = probes if settings.details_listen else {**probes, **details}
+        await listeners.open(Server(together, ConnectionLimiter()), settings.listen)
+        if settings.details_listen:
+            apart = Server(details, ConnectionLimiter())
+            await listeners.open(apart, settings.details_listen, tls)
         await _watch_until_stopped(watcher, stop, settings.drain_delay)
 
 
-def _guard(settings: Settings) -> Guard:
-    return Guard(
-        lifetime=settings.client_timeout,
-        limit=settings.client_limit,
-        line=settings.client_line_limit,
-        headers=settings.client_header_limit,
-    )
-
-
-def _web(
-    settings: Settings, manifest: Manifest, watcher: Watcher, metrics: Metrics, token: Token | None
-) -> "Web":
-    from sidecar.outputs.http import page  # noqa: PLC0415 - see commands.rest
-    from sidecar.outputs.http.app import Web  # noqa: PLC0415
-
-    front = page.load()
-    web = Web(
+def _endpoints(
+    settings: Settings, manifest: Manifest, watcher: Watcher, metrics: Metrics
+) -> Endpoints:
+    token = Token(settings.token_file) if settings.token_file else None
+    shipped = page.load()
+    return Endpoints(
         watcher.snapshot,
-        alive=watcher.alive,
+        is_alive=watcher.is_alive,
         render_metrics=metrics.render,
         render_status=partial(status_document, nodes=manifest.nodes),
-        page=(front.body, front.headers) if settings.details else None,
-        admits=token.admits if token else None,
-    )
-    watcher.tell(web.announce)
-    return web
-
-
-def _watcher(settings: Settings, manifest: Manifest, *, remembered: bool) -> Watcher:
-    clock = SystemClock()
-    return Watcher(
-        inputs.open_databases(settings, manifest),
-        inputs.judge(settings, manifest),
-        identity=inputs.identity(manifest),
-        gate=gate.begin(clock.monotonic(), remembered=remembered),
-        policy=inputs.policy(settings),
-        clock=clock,
-        chance=random.random,
-        steady=settings.interval,
-        needs=inputs.needs(settings),
+        page=(shipped.body, shipped.headers) if settings.details else None,
+        authorizes=token.authorizes if token else None,
     )
 
 
@@ -145,18 +91,8 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     return Certificate(settings.tls_cert, settings.tls_key).context
 
 
-def _pod(settings: Settings) -> "PodCondition | None":
-    if settings.pod_condition is None:
-        return None
-    from sidecar.outputs.kubernetes.client import in_cluster  # noqa: PLC0415
-    from sidecar.outputs.kubernetes.pod_conditions import PodCondition  # noqa: PLC0415 - imports a client of HTTP
-
-    pod = in_cluster(os.environ, settings.pod_account)
-    return PodCondition(settings.pod_condition, pod, chance=random.random)
-
-
 def _on_signal() -> asyncio.Event:
-    """Return what is set when the process is told to stop."""
+    """Return an event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,28 +8,28 @@ a command it ends with 0; after --timeout with 124.
 
 import asyncio
 import os
-import random
 import shutil
 import sys
-from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from sidecar import pid1 as first
-from sidecar.config import build as inputs
-from sidecar.config.clock import SystemClock
+from sidecar import pid1
+from sidecar.config import build
 from sidecar.config.settings import Settings
-from sidecar.core.gate import machine as gate
+from sidecar.config.watch import build_watcher
 from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import counts
-from sidecar.core.views.text import gate_line
+from sidecar.core.views.text import describe_gate
 from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
-from sidecar.outputs import log_format
 from sidecar.watcher import Watcher
 
-SETTINGS: Final = ("manifest", "database", "verdict", "gate", "log", "wait")
+SETTINGS: Final = ("manifest", "database", "verdict", "gate", "wait", "log")
+
+OPTIONS: Final = ()
+
+TAKES_COMMAND: Final = True
 
 
 class Progress(Protocol):
@@ -42,19 +42,14 @@ class Progress(Protocol):
         """Leave the terminal as it was."""
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add nothing: all that wait asks for are settings."""
-
-
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+def run(settings: Settings, command: list[str]) -> int:
     """Wait; then replace this process with the command, or return 0."""
-    log_format.configure(settings.log_format, settings.log_level)
-    manifest = inputs.load_manifest(settings.manifest)
+    manifest = build.load_manifest(settings.manifest)
     program = _find(command[0]) if command else None
-    first.reap_orphans()
+    pid1.reap_zombies()
     asyncio.run(_wait(settings, manifest))
     if program is not None:
-        with suppress(OSError):  # The command needs none of what was told.
+        with suppress(OSError):  # The command needs none of what was printed.
             sys.stdout.flush()
             sys.stderr.flush()
         _become(program, command)
@@ -72,7 +67,7 @@ def _find(name: str) -> str:
 
 
 def _become(program: str, command: list[str]) -> None:
-    first.hand_over()
+    pid1.restore_defaults()
     try:
         os.execv(program, command)  # noqa: S606 - becoming the operator's command is the purpose
     except OSError as error:
@@ -80,7 +75,6 @@ def _become(program: str, command: list[str]) -> None:
 
 
 async def _wait(settings: Settings, manifest: Manifest) -> None:
-    clock = SystemClock()
     opened = asyncio.Event()
     progress: Progress = Bar() if _can_draw() else Lines()
 
@@ -89,34 +83,24 @@ async def _wait(settings: Settings, manifest: Manifest) -> None:
         if snapshot.gate.ready:
             opened.set()
 
-    watcher = Watcher(
-        inputs.open_databases(settings, manifest),
-        inputs.judge(settings, manifest),
-        identity=inputs.identity(manifest),
-        gate=gate.begin(clock.monotonic()),
-        policy=inputs.policy(settings),
-        clock=clock,
-        chance=random.random,
-        steady=settings.interval,
-        needs=inputs.needs(settings),
-    )
-    watcher.tell(notice)
+    watcher = build_watcher(settings, manifest)
+    watcher.subscribe(notice)
     try:
         async with asyncio.timeout(settings.timeout):
-            await _first(watcher, opened)
+            await _run_until(opened, watcher)
     except TimeoutError:
-        told = gate_line(watcher.snapshot.gate, watcher.snapshot.targets)
-        raise WaitTimeout(f"not ready after {settings.timeout:g} s: {told}") from None
+        line = describe_gate(watcher.snapshot.gate, watcher.snapshot.databases)
+        raise WaitTimeout(f"not ready after {settings.timeout:g} s: {line}") from None
     finally:
         progress.close()
 
 
 def _can_draw() -> bool:
-    """Tell whether a person watches; a terminal in a container may have no width."""
+    """Return whether a person watches; a terminal in a container may have no width."""
     return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
 
 
-async def _first(watcher: Watcher, opened: asyncio.Event) -> None:
+async def _run_until(opened: asyncio.Event, watcher: Watcher) -> None:
     watching = asyncio.create_task(watcher.run())
     opening = asyncio.create_task(opened.wait())
     try:
@@ -133,14 +117,14 @@ class Lines:
     """Plain lines, one for each change: for logs."""
 
     def __init__(self) -> None:
-        """Start with nothing told."""
-        self._told = ""
+        """Start with nothing printed."""
+        self._printed = ""
 
     def announce(self, snapshot: Snapshot) -> None:
-        """Print the gate's line when it is another than before."""
-        line = gate_line(snapshot.gate, snapshot.targets)
-        if line != self._told:
-            self._told = line
+        """Print the gate's line when it has changed."""
+        line = describe_gate(snapshot.gate, snapshot.databases)
+        if line != self._printed:
+            self._printed = line
             with suppress(OSError):
                 print(f"wait: {line}", file=sys.stderr, flush=True)
 
@@ -161,7 +145,7 @@ class Bar:
 
     def announce(self, snapshot: Snapshot) -> None:
         """Draw what is applied, and name what is next."""
-        verdict = snapshot.targets[0].verdict
+        verdict = snapshot.databases[0].groups[0].verdict
         if verdict is not None:
             self._bar.total, self._bar.n = counts(verdict)
         follows = f" {verdict.pending[0]}" if verdict is not None and verdict.pending else ""

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -80,6 +81,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where to read and how long to try; `url` None means libpq's PG* variables."""
 
     url: str | None
+    url_file: Path | None = None
+    """The file that `url` was read from, if it was; it may be rotated."""
     schema: str | None = None
     schemas: tuple[str, ...] = ()
     """Names, patterns with `*`, or `all` that have the table; besides or instead of `schema`."""
@@ -102,12 +105,22 @@ def connect(address: Address) -> Database:
 
     Raises UsageError when the URL cannot be meant.
     """
+    if address.url_file is not None:
+        from sidecar.databases.url_file import FollowingDatabase, UrlFile  # noqa: PLC0415 - seldom
+
+        file, bare = address.url_file, msgspec.structs.replace(address, url_file=None)
+        return FollowingDatabase(UrlFile(file, bare, connect))
     database: Database = _module(address).connect(address)
     return database
 
 
 def migration_lock(address: Address) -> MigrationLock:
     """Return the turn at migrating this schema; nothing is opened yet. Raises UsageError."""
+    if address.url_file is not None:
+        from sidecar.databases.url_file import FollowingLock, UrlFile  # noqa: PLC0415 - seldom
+
+        file, bare = address.url_file, msgspec.structs.replace(address, url_file=None)
+        return FollowingLock(UrlFile(file, bare, migration_lock))
     lock: MigrationLock = _module(address).migration_lock(address)
     return lock
 

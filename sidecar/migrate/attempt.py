@@ -1,37 +1,37 @@
-"""One attempt at migrating: the command runs, while its turn and its progress are watched."""
+"""One attempt: runs the command while it checks the migration lock and logs the progress."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from sidecar.core.views.text import run_line
+from sidecar.core.views.text import describe_run
 from sidecar.databases.base import MigrationLock
 from sidecar.errors import DatabaseError, DatabaseTimeout
-from sidecar.migrate import process as child
+from sidecar.migrate import process
 from sidecar.migrate.process import CommandProcess
-from sidecar.migrate.progress import Schema
+from sidecar.migrate.progress import SchemaProgress
 
 LOG = logging.getLogger("sidecar.migrate")
 
 LOCK_CHECK_INTERVAL: Final = 1.0
-"""Seconds between two questions whether the turn is still ours."""
+"""Seconds between two checks whether the migration lock is still held."""
 
 MAX_UNANSWERED_CHECKS: Final = 5
-"""So many questions in a row without an answer, and the turn counts as lost."""
+"""After so many checks in a row without an answer the migration lock counts as lost."""
 
 
 class Attempt:
-    """A command and what became of it."""
+    """One execution of the command, and its result."""
 
-    def __init__(self, schema: Schema, migration_lock: MigrationLock) -> None:
-        """Take what is watched; the command ends when its turn is lost."""
+    def __init__(self, schema: SchemaProgress, migration_lock: MigrationLock) -> None:
+        """Take the schema to follow, and the lock whose loss stops the command."""
         self._schema = schema
         self._lock = migration_lock
-        self._seen = schema.seen
+        self._logged_count = schema.applied_count
         self._blocked = False
-        self.lost = False
-        """Whether the turn was lost and the command therefore stopped."""
+        self.lost_lock = False
+        """Whether the migration lock was lost and the command therefore stopped."""
         self.stderr_tail = ""
         """The end of what the command wrote to standard error."""
 
@@ -39,58 +39,62 @@ class Attempt:
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
-        started: Callable[[CommandProcess], None],
+        on_start: Callable[[CommandProcess], None],
     ) -> int:
-        """Run the command; return its exit code. `started` gets the child, to signal it."""
-        running = await child.start(command, environment)
-        started(running)
+        """Run the command; return its exit code. `on_start` gets the process, to signal it.
+
+        Raises CommandNotFound or CommandNotRunnable.
+        """
+        running = await process.start(command, environment)
+        on_start(running)
         watching = asyncio.create_task(self._watch(running))
         try:
             code = await running.wait()
-            if self.lost:
+            if self.lost_lock:
                 await watching
         finally:
             watching.cancel()
             await running.stop()
-        self.stderr_tail = running.stderr_tail()
+        self.stderr_tail = running.read_stderr_tail()
         return code
 
     async def _watch(self, running: CommandProcess) -> None:
-        silences = 0
+        """Log the progress, and stop the command once the migration lock is lost."""
+        unanswered = 0
         while True:
             await asyncio.sleep(LOCK_CHECK_INTERVAL)
             try:
-                why = "" if await self._lock.held() else "its session is gone"
-                silences = 0
+                loss = "" if await self._lock.held() else "its session is gone"
+                unanswered = 0
             except DatabaseTimeout as error:
-                silences += 1
-                why = str(error) if silences == MAX_UNANSWERED_CHECKS else ""
+                unanswered += 1
+                loss = str(error) if unanswered == MAX_UNANSWERED_CHECKS else ""
             except DatabaseError as error:
-                why = str(error)
-            if why:
-                LOG.error("the turn is lost: %s", why)
-                self.lost = True
+                loss = str(error)
+            if loss:
+                LOG.error("the migration lock is lost: %s", loss)
+                self.lost_lock = True
                 await running.stop()
                 return
-            await self._follow()
+            await self._log_progress()
 
-    async def _follow(self) -> None:
-        """Tell what was applied since the last time, and what the command waits for."""
+    async def _log_progress(self) -> None:
+        """Log what was applied since the last call, and what the command waits for."""
         try:
-            found = await self._schema.look()
+            found = await self._schema.read()
         except DatabaseError:
             return
-        self.tell_applied()
+        self.log_applied()
         run = found.run
         blocked = run is not None and run.blocked_since is not None
         if run is not None and blocked and not self._blocked:
-            LOG.warning("migrate is blocked: %s", run_line(run))
+            LOG.warning("migrate is blocked: %s", describe_run(run))
         self._blocked = blocked
 
-    def tell_applied(self) -> None:
-        """Log each migration that was not told before."""
-        for applied in self._schema.applied_after(self._seen):
-            took = "" if applied.took is None else f" in {applied.took:.3g} s"
+    def log_applied(self) -> None:
+        """Log each applied migration that was not logged before."""
+        for applied in self._schema.list_applied(self._logged_count):
+            duration = "" if applied.took is None else f" in {applied.took:.3g} s"
             facts = {"migration": applied.key, "seconds": applied.took}
-            LOG.info("applied %s%s", applied.key, took, extra={"facts": facts})
-        self._seen = self._schema.seen
+            LOG.info("applied %s%s", applied.key, duration, extra={"facts": facts})
+        self._logged_count = self._schema.applied_count

@@ -1,4 +1,4 @@
-"""Wait for the turn at migrating, until it is ours or nobody needs one any more."""
+"""Wait for the migration lock, until it is held or nothing is left to migrate."""
 
 import asyncio
 import logging
@@ -6,93 +6,96 @@ import random
 from typing import Final
 
 from sidecar.core.views.documents import counts
-from sidecar.core.views.text import run_line, verdict_details
+from sidecar.core.views.text import describe_run, describe_verdict
 from sidecar.databases.base import MigrationLock
 from sidecar.errors import DatabaseDenied, DatabaseError, WaitTimeout
-from sidecar.migrate.progress import Schema, SchemaRead
+from sidecar.migrate.progress import SchemaProgress, SchemaRead
 
 LOG = logging.getLogger("sidecar.migrate")
 
 LOCK_POLL_INTERVAL: Final = 0.5
-"""Seconds between two questions, shortened by chance."""
+"""Seconds between two attempts to acquire the lock, shortened at random."""
 
 MAX_LOCK_POLL_INTERVAL: Final = 5.0
-"""While the database does not answer."""
+"""The longest pause in seconds while the database does not answer."""
 
 LOG_REPEAT_INTERVAL: Final = 30.0
-"""Seconds after which a line that has not changed is told again."""
+"""Seconds after which a line that has not changed is logged again."""
 
 
 class LockWait:
-    """One place in the queue of a schema."""
+    """The wait of one migrate run for the migration lock of its schema."""
 
-    def __init__(self, schema: Schema, migration_lock: MigrationLock, limit: float | None) -> None:
-        """Take the schema, the turn to wait for, and the longest wait in seconds."""
+    def __init__(
+        self, schema: SchemaProgress, migration_lock: MigrationLock, limit: float | None
+    ) -> None:
+        """Take the schema, the lock to acquire, and the longest wait in seconds."""
         self._schema = schema
         self._lock = migration_lock
         self._limit = limit
-        self._told = ("", 0.0)
+        self._last_logged = ("", 0.0)
         self._failures = 0
 
     async def wait(self, *, force: bool = False) -> SchemaRead | None:
-        """Return what was seen once the turn is ours, or None when nobody needs one.
+        """Return what was read once the lock is held, or None when nothing is left to migrate.
 
-        With `force` the command is owed even when nothing is pending. Raises WaitTimeout,
-        and DatabaseDenied at once, since no waiting mends a wrong password.
+        With `force` the lock is wanted even when nothing is pending. Raises WaitTimeout after
+        the limit, and DatabaseDenied at once, since no waiting fixes a wrong password.
         """
-        doing = "asking"
+        status = "reading the schema"
         try:
             async with asyncio.timeout(self._limit):
                 while True:
                     try:
-                        found, doing = await self._ask(force=force)
+                        found, status = await self._try_acquire(force=force)
                         self._failures = 0
                     except DatabaseDenied:
                         raise
                     except DatabaseError as error:
-                        doing = f"waiting for the database: {error}"
+                        status = f"waiting for the database: {error}"
                         self._failures += 1
                     else:
-                        if found is not None or not doing:
+                        if found is not None or not status:
                             return found
-                    self._tell(doing)
-                    await asyncio.sleep(self._pause())
+                    self._log(status)
+                    await asyncio.sleep(self._choose_pause())
         except TimeoutError:
-            raise WaitTimeout(f"no turn within {self._limit:g} s: {doing}") from None
+            raise WaitTimeout(f"no migration lock within {self._limit:g} s: {status}") from None
 
-    async def _ask(self, *, force: bool) -> tuple[SchemaRead | None, str]:
-        """Return what was seen if the turn is ours, else what is being waited for, if anything."""
-        found = await self._schema.look()
+    async def _try_acquire(self, *, force: bool) -> tuple[SchemaRead | None, str]:
+        """Return what was read if the lock is held, else what is being waited for, if anything."""
+        found = await self._schema.read()
         if found.satisfied and not force:
             # All rows are there; whoever wrote them may not have ended yet.
-            return None, _waits_for(found) if found.run else ""
+            return None, _describe_wait(found) if found.run else ""
         if not await self._lock.acquire():
-            return None, _waits_for(found)
+            return None, _describe_wait(found)
         while left := await self._lock.left():
-            self._tell(f"waiting for {left} session(s) of a run that has died")
+            self._log(f"waiting for {left} session(s) of a migrate run that has died")
             await asyncio.sleep(LOCK_POLL_INTERVAL)
-        found = await self._schema.look()
+        found = await self._schema.read()
         if found.satisfied and not force:
             await self._lock.release()
             return None, ""
-        # The session may have been lost since, and another one been opened for a question.
-        return (found, "") if await self._lock.held() else (None, "asking again")
+        # The session may have been lost since, and another one been opened for a query.
+        return (found, "") if await self._lock.held() else (None, "acquiring the lock again")
 
-    def _pause(self) -> float:
+    def _choose_pause(self) -> float:
         longest = min(LOCK_POLL_INTERVAL * 2.0**self._failures, MAX_LOCK_POLL_INTERVAL)
         return longest * (1 - 0.5 * random.random())  # noqa: S311 - spreads replicas
 
-    def _tell(self, text: str) -> None:
+    def _log(self, text: str) -> None:
+        """Log a line that has changed, or has not been logged for LOG_REPEAT_INTERVAL."""
         now = asyncio.get_running_loop().time()
-        said, at = self._told
-        if text != said or now - at > LOG_REPEAT_INTERVAL:
+        last, at = self._last_logged
+        if text != last or now - at > LOG_REPEAT_INTERVAL:
             LOG.info("%s", text)
-            self._told = (text, now)
+            self._last_logged = (text, now)
 
 
-def _waits_for(found: SchemaRead) -> str:
+def _describe_wait(found: SchemaRead) -> str:
     run = found.run
     expected, applied = counts(found.verdict)
-    told = f"waiting for another run of migrate: {applied} of {expected} applied"
-    details = [run_line(run)] if run else []
-    return ", ".join([told, *verdict_details(found.verdict)[:1], *details])
+    progress = f"waiting for another migrate run: {applied} of {expected} applied"
+    details = [describe_run(run)] if run else []
+    return ", ".join([progress, *describe_verdict(found.verdict)[:1], *details])

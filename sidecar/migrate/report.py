@@ -1,4 +1,4 @@
-"""What a run of migrate did: for log lines, for a JSON file, for a person who must go on."""
+"""The report of a migrate run, as log lines and as a JSON document."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,71 +9,75 @@ import msgspec
 from sidecar.core.migrations.compare import Verdict
 from sidecar.core.migrations.manifest import Key, Node
 from sidecar.core.migrations.timeline import Applied
-from sidecar.core.views.documents import Document, timestamp
+from sidecar.core.views.documents import Document
+from sidecar.core.views.text import timestamp
 from sidecar.migrate.retry import Failure
 
 
 class Result(StrEnum):
-    """How a run ended."""
+    """How a migrate run ended."""
 
     NOTHING_TO_DO = "nothing_to_do"
     APPLIED = "applied"
     INCOMPLETE = "incomplete"
-    """The command said that all is well, and it is not."""
+    """The command exited with 0, and required migrations are still pending."""
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-    LOST_LOCK = "lost_turn"
+    LOST_LOCK = "lost_lock"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One run, with all its attempts. Times are seconds since the epoch, durations seconds."""
+    """One migrate run. Times are seconds since the epoch, durations seconds."""
 
     result: Result
     exit_code: int
     began: float
     ended: float
     waited: float
-    """How long it waited for its turn."""
+    """How long it waited for the migration lock."""
     attempts: int = 0
+    """How often the command was started."""
     error: str | None = None
-    """Why the run could not even begin, or had to end."""
+    """Why the run could not begin, or had to end."""
     database: str = "default"
     failure: Failure | None = None
     """Why the last attempt failed, where that is known."""
-    pooled: bool = False
-    """The command's connection refused our limits, as a pooler does."""
+    options_refused: bool = False
+    """Whether the command's connection refused PGOPTIONS, as a pooler does."""
     applied: tuple[Applied, ...] = ()
     verdict: Verdict | None = None
-    """What was there at the end; None when the database could not tell."""
+    """The verdict at the end; None when the database could not be read."""
     schema: str | None = None
 
     @property
     def stopped_at(self) -> Key | None:
-        """The first migration that the command owed and did not apply."""
+        """The first migration that the command did not apply; None when nothing is pending."""
         if self.verdict is None or not self.verdict.plan:
             return None
         return self.verdict.plan[0]
 
 
-ATOMIC: Final = "it is atomic, so nothing of it is left: mend the cause, and run migrate again"
-NOT_ATOMIC: Final = (
+ATOMIC_ADVICE: Final = (
+    "it is atomic, so nothing of it is left: fix the cause, and run migrate again"
+)
+
+NOT_ATOMIC_ADVICE: Final = (
     "it is not atomic, so a part of it may be left: compare the schema with its operations "
     "before running migrate again (an interrupted CREATE INDEX CONCURRENTLY leaves an invalid "
     "index: drop it first)"
 )
 
-
-HALF_RECORDED: Final = (
+NOT_RECORDED_ADVICE: Final = (
     "what it makes is there already. Either another migrate still runs, or a crash came between "
     "its commit and that of the row which records it: compare the schema with its operations, and "
     "if all is there"
 )
 
 
-def advice(report: Report, nodes: Mapping[Key, Node]) -> str:
-    """Return how to go on after this run, on one line."""
+def advise(report: Report, nodes: Mapping[Key, Node]) -> str:
+    """Return what to do after this run, on one line; `nodes` are the manifest's migrations."""
     verdict, stopped = report.verdict, report.stopped_at
-    if report.pooled:
+    if report.options_refused:
         return (
             "the command reaches the database through a pooler that takes no PGOPTIONS: give it "
             "the server's own address, or set pgoptions=off"
@@ -87,42 +91,42 @@ def advice(report: Report, nodes: Mapping[Key, Node]) -> str:
     if stopped is None:
         return "every migration is applied: what failed came after the last one (post_migrate)"
     if report.failure is Failure.RACE:
-        return f"{HALF_RECORDED}: manage.py migrate --fake {stopped.replace('.', ' ', 1)}"
-    return ATOMIC if nodes[stopped].atomic else NOT_ATOMIC
+        return f"{NOT_RECORDED_ADVICE}: manage.py migrate --fake {stopped.replace('.', ' ', 1)}"
+    return ATOMIC_ADVICE if nodes[stopped].atomic else NOT_ATOMIC_ADVICE
 
 
-ENDED: Final = {
-    Result.INCOMPLETE: "the command ended with 0, but not everything that must be applied is",
+RESULT_TEXTS: Final = {
+    Result.INCOMPLETE: "the command exited with 0, but not everything that must be applied is",
     Result.FAILED: "the command failed with {}",
     Result.INTERRUPTED: "interrupted ({})",
-    Result.LOST_LOCK: "the turn was lost, so the command was stopped",
+    Result.LOST_LOCK: "the migration lock was lost, so the command was stopped",
 }
 
 
-def lines(report: Report, nodes: Mapping[Key, Node]) -> list[str]:
-    """Return the run for a person, the line that says what to do last."""
-    took = report.ended - report.began
+def format_report(report: Report, nodes: Mapping[Key, Node]) -> list[str]:
+    """Return log lines: what happened, and after a failure what to do next."""
+    duration = report.ended - report.began
     last = report.applied[-1].key if report.applied else None
     if report.result is Result.NOTHING_TO_DO:
         return ["nothing to do: every migration is applied"]
     if report.result is Result.APPLIED:
-        return [f"applied {_counted(len(report.applied))} in {took:.1f} s"]
-    told = ENDED[report.result].format(report.exit_code)
+        return [f"applied {_format_count(len(report.applied))} in {duration:.1f} s"]
+    text = RESULT_TEXTS[report.result].format(report.exit_code)
     why = f": {report.failure}" if report.failure else ""
-    after = f" after {_counted(len(report.applied))}, the last {last}" if last else ""
+    after = f" after {_format_count(len(report.applied))}, the last {last}" if last else ""
     at = f", at {report.stopped_at}" if report.stopped_at else ""
-    return [f"{told}{after}{at}{why}", f"next: {advice(report, nodes)}"]
+    return [f"{text}{after}{at}{why}", f"next: {advise(report, nodes)}"]
 
 
-def document(report: Report, nodes: Mapping[Key, Node]) -> Document:
-    """Return the run as scripts read it; a contract (README, "migrate")."""
+def build_document(report: Report, nodes: Mapping[Key, Node]) -> Document:
+    """Return the JSON document (docs/migrate.md): times in RFC 3339, durations in seconds."""
     stopped = report.stopped_at
     good = report.result in {Result.NOTHING_TO_DO, Result.APPLIED}
     failed = {
         "migration": stopped,
         "atomic": nodes[stopped].atomic if stopped is not None else None,
         "why": report.failure or report.error,
-        "next": advice(report, nodes),
+        "next": advise(report, nodes),
     }
     return {
         "result": report.result,
@@ -147,5 +151,5 @@ def document(report: Report, nodes: Mapping[Key, Node]) -> Document:
     }
 
 
-def _counted(count: int) -> str:
+def _format_count(count: int) -> str:
     return f"{count} migration{'' if count == 1 else 's'}"

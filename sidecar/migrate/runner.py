@@ -1,16 +1,14 @@
-"""One run of migrate: the queue, the attempts, the verdict on them."""
+"""A migrate run: waits for the migration lock, runs the command until it is done, and reports."""
 
 import asyncio
 import logging
-import os
-import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import msgspec
 
-from sidecar.core.gate.database_status import Needs
+from sidecar.clock import SystemClock
+from sidecar.core.gate.database_status import RequiredSchemas
 from sidecar.core.gate.state import Policy
 from sidecar.core.migrations.compare import Verdict
 from sidecar.core.migrations.manifest import Key, Manifest
@@ -22,36 +20,32 @@ from sidecar.databases.base import (
     connect,
     migration_lock,
 )
-from sidecar.errors import DatabaseError, Interrupted
+from sidecar.errors import ExitCode, Interrupted
 from sidecar.migrate.attempt import Attempt
 from sidecar.migrate.lock_wait import LockWait
-from sidecar.migrate.process import FORWARDED, CommandProcess
-from sidecar.migrate.progress import Schema, SchemaRead
+from sidecar.migrate.progress import SchemaProgress, SchemaRead
 from sidecar.migrate.report import Report, Result
-from sidecar.migrate.retry import POOLER, Failure, failure
+from sidecar.migrate.retry import (
+    OPTIONS_REFUSED,
+    Failure,
+    Retry,
+    classify_failure,
+    pause_before_retry,
+)
+from sidecar.migrate.signals import SignalForwarder
 
 LOG = logging.getLogger("sidecar.migrate")
-
-BACKOFF: Final = 1.0
-"""Seconds before the second attempt; each further one waits twice as long."""
-
-CONFLICT_TIMEOUT: Final = 10.0
-"""Seconds that a migration which failed half-way is given to be recorded by who was faster."""
-
-FINAL_READ_TIMEOUT: Final = 60.0
-"""Seconds that the database is given to answer after the command has ended."""
-
 
 Judge = Callable[[Sequence[Key]], Verdict]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator decided about a run; durations in seconds."""
+    """What the operator decided about a migrate run; durations in seconds."""
 
     command: Sequence[str]
     database: str
     """The alias of Django's DATABASES that is migrated."""
-    needs: Needs
+    required: RequiredSchemas
     policy: Policy
     lock_timeout: float | None
     statement_timeouts: StatementTimeouts
@@ -61,187 +55,139 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Runner:
-    """One run: the queue, the attempts, the report."""
+    """One migrate run, with all its attempts."""
 
     def __init__(
         self, options: Options, address: Address, judge: Judge, manifest: Manifest
     ) -> None:
-        """Put the parts together; raises UsageError if the address cannot be meant."""
+        """Put the parts together. Raises UsageError if the database's URL is invalid."""
         self._options = options
-        self._manifest = manifest
-        self._schema = Schema(options.database, connect(address), judge, options.needs)
+        self._schema = SchemaProgress(
+            options.database, connect(address), judge, options.required, SystemClock()
+        )
         self._lock: MigrationLock = migration_lock(address)
         self._lock_wait = LockWait(self._schema, self._lock, options.lock_timeout)
-        self._child: CommandProcess | None = None
-        self._signal: int | None = None
+        self._retry = Retry(self._schema, manifest.nodes, options.retries)
+        self._signals = SignalForwarder()
+        self._began = 0.0
+        self._applied_before = 0
         self._attempts = 0
         self._waited = 0.0
 
     async def run(self) -> Report:
-        """Migrate; return what was done."""
-        self._listen()
+        """Migrate; return what was done.
+
+        Raises Interrupted if a signal arrived while no command was running, and what waiting
+        for the lock and starting the command raise.
+        """
+        self._signals.install()
         try:
             return await self._run()
         except asyncio.CancelledError:
-            if self._signal is None:
+            if self._signals.ended_by is None:
                 raise
-            raise Interrupted(self._signal) from None
+            raise Interrupted(self._signals.ended_by) from None
         finally:
             await self._lock.release()
             await self._schema.release()
 
     async def _run(self) -> Report:
-        began, seen, owed = time.time(), 0, False
+        self._began = time.time()
+        force = False
         while True:
-            asked = time.monotonic()
-            found = await self._lock_wait.wait(force=owed)
-            self._waited += time.monotonic() - asked
-            if found is None:
-                return await self._nothing_to_do(began)
+            before = await self._wait_for_lock(force=force)
+            if before is None:
+                last = await self._schema.read_final()
+                return self._report(Result.NOTHING_TO_DO, self._choose_exit_code(last), last)
             if not self._attempts:
-                began, seen = time.time(), self._schema.seen
-            code, attempt = await self._attempt(found)
-            last = await self._last_look()
-            attempt.tell_applied()
-            why = Failure.LOST if attempt.lost else failure(attempt.stderr_tail) if code else None
-            owed = last is not None and not last.verdict.plan
-            if not code or not await self._again(why, found, last):
-                break
+                self._began, self._applied_before = time.time(), self._schema.applied_count
+            code, attempt = await self._attempt(before)
+            last = await self._schema.read_final()
+            attempt.log_applied()
+            failure = _classify(code, attempt)
+            # With all rows there, what failed came after them (post_migrate): it must run again.
+            force = last is not None and not last.verdict.plan
+            if not code or not await self._should_retry(failure, before, last):
+                return self._report_end(code, attempt, failure, last)
             await self._lock.release()
-        result, code = self._judged(code, attempt, last)
-        pooled = code != 0 and POOLER in attempt.stderr_tail
-        return self._report(result, code, began, seen, last, why, pooled=pooled)
 
-    async def _nothing_to_do(self, began: float) -> Report:
-        last = await self._last_look()
-        return self._report(Result.NOTHING_TO_DO, self._verdict(last), began, 0, last)
+    async def _wait_for_lock(self, *, force: bool) -> SchemaRead | None:
+        started = time.monotonic()
+        found = await self._lock_wait.wait(force=force)
+        self._waited += time.monotonic() - started
+        return found
 
-    async def _attempt(self, found: SchemaRead) -> tuple[int, Attempt]:
+    async def _attempt(self, before: SchemaRead) -> tuple[int, Attempt]:
+        """Run the command once; return its exit code and the attempt."""
         self._attempts += 1
-        plan = found.verdict.plan
-        what = f"{len(plan)} pending, next {plan[0]}" if plan else "nothing pending"
-        LOG.info("migrating: %s", what)
-        self._schema.run_since = time.time()
+        plan = before.verdict.plan
+        pending = f"{len(plan)} pending, next {plan[0]}" if plan else "nothing pending"
+        LOG.info("migrating: %s", pending)
+        self._schema.note_start(time.time())
         environment = self._lock.environment(self._options.statement_timeouts)
         if not self._options.pgoptions:
             environment.pop("PGOPTIONS", None)
         attempt = Attempt(self._schema, self._lock)
         try:
-            return await attempt.run(self._options.command, environment, self._started), attempt
+            code = await attempt.run(self._options.command, environment, self._signals.attach)
         finally:
-            self._child = None
+            self._signals.detach()
+        return code, attempt
 
-    async def _again(
-        self, why: Failure | None, before: SchemaRead, last: SchemaRead | None
+    async def _should_retry(
+        self, failure: Failure | None, before: SchemaRead, last: SchemaRead | None
     ) -> bool:
-        """Tell whether to try once more, after a pause."""
-        if why is None or self._signal or self._attempts > self._options.retries:
+        """Return whether to try again, after the pause that precedes the next attempt."""
+        if failure is None or self._signals.ended_by is not None:
             return False
-        nodes = self._manifest.nodes
-        if last is None:
-            # Nobody knows where it stopped.
-            if not all(nodes[key].atomic for key in before.verdict.plan):
-                return False
-        elif last.verdict.plan:
-            stopped = last.verdict.plan[0]
-            careful = why is Failure.CONFLICT or not nodes[stopped].atomic
-            if careful and not await self._passed(stopped):
-                return False
-        pause = BACKOFF * 2 ** (self._attempts - 1)
-        LOG.warning("attempt %d failed: %s; again in %g s", self._attempts, why, pause)
-        await asyncio.sleep(pause)
+        if not await self._retry.should_retry(failure, self._attempts, before, last):
+            return False
+        await pause_before_retry(failure, self._attempts)
         return True
 
-    async def _passed(self, migration: str) -> bool:
-        """Tell whether somebody else records a migration of which a part may be ours."""
-        for _ in range(int(CONFLICT_TIMEOUT)):
-            await asyncio.sleep(1)
-            found = await self._last_look()
-            if found is not None and migration not in found.verdict.plan:
-                return True
-        return False
-
-    async def _last_look(self) -> SchemaRead | None:
-        """Look; a database that is only restarting is given time."""
-        try:
-            async with asyncio.timeout(FINAL_READ_TIMEOUT):
-                while True:
-                    try:
-                        return await self._schema.look()
-                    except DatabaseError as error:
-                        LOG.warning("waiting for the database: %s", error)
-                        await asyncio.sleep(1)
-        except TimeoutError:
-            return None
-
-    def _judged(self, code: int, attempt: Attempt, last: SchemaRead | None) -> tuple[Result, int]:
-        if attempt.lost:
-            return Result.LOST_LOCK, code or 1
-        if code:
-            return (Result.INTERRUPTED if self._signal else Result.FAILED), code
-        verdict = self._verdict(last)
-        return (Result.INCOMPLETE if verdict else Result.APPLIED), verdict
-
-    def _verdict(self, found: SchemaRead | None) -> int:
-        return (
-            DatabaseError.exit_code
-            if found is None
-            else exit_code(found.look, self._options.policy)
+    def _report_end(
+        self,
+        code: int,
+        attempt: Attempt,
+        failure: Failure | None,
+        last: SchemaRead | None,
+    ) -> Report:
+        """Return the report after the last attempt, whose command exited with `code`."""
+        if attempt.lost_lock:
+            result, code = Result.LOST_LOCK, code or ExitCode.ERROR
+        elif code:
+            result = Result.FAILED if self._signals.ended_by is None else Result.INTERRUPTED
+        else:
+            code = self._choose_exit_code(last)
+            result = Result.INCOMPLETE if code else Result.APPLIED
+        return msgspec.structs.replace(
+            self._report(result, code, last),
+            failure=failure,
+            options_refused=code != 0 and OPTIONS_REFUSED in attempt.stderr_tail,
+            applied=self._schema.list_applied(self._applied_before),
         )
 
-    def _report(  # noqa: PLR0913 - what a run was, in one place
-        self,
-        result: Result,
-        code: int,
-        began: float,
-        seen: int,
-        last: SchemaRead | None,
-        why: Failure | None = None,
-        *,
-        pooled: bool = False,
-    ) -> Report:
-        nothing = result is Result.NOTHING_TO_DO
+    def _report(self, result: Result, code: int, last: SchemaRead | None) -> Report:
         return Report(
             result=result,
             exit_code=code,
             database=self._options.database,
-            began=began,
+            began=self._began,
             ended=time.time(),
             waited=self._waited,
             attempts=self._attempts,
-            failure=why,
-            pooled=pooled,
-            applied=() if nothing else self._schema.applied_after(seen),
             verdict=last.verdict if last else None,
             schema=last.schema if last else None,
         )
 
-    def _started(self, running: CommandProcess) -> None:
-        self._child = running
-        if self._signal is not None:
-            running.send(self._signal)
-
-    def _listen(self) -> None:
-        """Pass signals on to the command; without one, they end us."""
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-
-        def on(number: int) -> None:
-            from_terminal = number in {signal.SIGINT, signal.SIGQUIT} and _in_foreground()
-            ends = number not in {signal.SIGUSR1, signal.SIGUSR2}
-            self._signal = number if ends else self._signal
-            if self._child is None:
-                if ends and task is not None:
-                    task.cancel()
-            elif not from_terminal:  # A terminal has sent it to the whole foreground group.
-                self._child.send(number)
-
-        for number in FORWARDED:
-            loop.add_signal_handler(number, on, number)
+    def _choose_exit_code(self, last: SchemaRead | None) -> int:
+        """Return the exit code of the verdict, as `sidecar check` has it."""
+        if last is None:
+            return ExitCode.DATABASE
+        return exit_code(last.poll_result, self._options.policy)
 
 
-def _in_foreground() -> bool:
-    """Tell whether a terminal sends its signals to us, and so to the command, too."""
-    try:
-        return os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
+def _classify(code: int, attempt: Attempt) -> Failure | None:
+    if attempt.lost_lock:
+        return Failure.LOST
+    return classify_failure(attempt.stderr_tail) if code else None

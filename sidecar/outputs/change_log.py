@@ -4,7 +4,7 @@ import logging
 
 from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.gate.state import Gate, Phase
-from sidecar.core.views.text import gate_line
+from sidecar.core.views.text import describe_gate
 
 LOG = logging.getLogger("sidecar.gate")
 
@@ -13,22 +13,22 @@ class ChangeLog:
     """Logs changes of phase, reason and what holds the gate open."""
 
     def __init__(self) -> None:
-        """Start with nothing told."""
-        self._told: tuple[object, ...] = ()
+        """Start with nothing logged."""
+        self._logged: tuple[object, ...] = ()
 
     def announce(self, snapshot: Snapshot) -> None:
-        """Log the gate if it is not as it was told last."""
+        """Log the gate if it is not as it was logged last."""
         gate = snapshot.gate
-        if (gate.phase, gate.reason, gate.holding) == self._told:
+        if (gate.phase, gate.reason, gate.holding) == self._logged:
             return
-        self._told = (gate.phase, gate.reason, gate.holding)
+        self._logged = (gate.phase, gate.reason, gate.holding)
         facts = {
             "ready": gate.ready,
             "phase": gate.phase,
             "reason": gate.reason,
             "holding": gate.holding,
         }
-        text = f"gate {gate.phase}: {gate_line(gate, snapshot.targets)}"
+        text = f"gate {gate.phase}: {describe_gate(gate, snapshot.databases)}"
         LOG.log(_level(gate), text, extra={"facts": facts})
 
 

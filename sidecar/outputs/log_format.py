@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 
-from sidecar.core.views.documents import timestamp
+from sidecar.core.views.text import timestamp
 
 
 def configure(log_format: str, level: str) -> None:

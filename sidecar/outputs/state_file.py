@@ -11,14 +11,14 @@ from typing import Final
 from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.gate.state import Phase
 
-LOG = logging.getLogger("sidecar.memory")
+LOG = logging.getLogger("sidecar.state_file")
 
 
-LONGEST: Final = 200
+MAX_CHARACTERS: Final = 200
 """Characters, more than any digest has: the file may be anything, such as a device."""
 
 
-class Memory:
+class StateFile:
     """Writes the manifest's digest when the gate opens, removes it when the gate closes."""
 
     def __init__(self, path: Path) -> None:
@@ -27,10 +27,10 @@ class Memory:
         self._kept: bool | None = None
 
     def remembers(self, digest: str) -> bool:
-        """Tell whether the gate was open for this manifest when the last process ended."""
+        """Return whether the gate was open for this manifest when the last process ended."""
         try:
             with self._path.open(encoding="ascii") as file:
-                return file.read(LONGEST).strip() == digest
+                return file.read(MAX_CHARACTERS).strip() == digest
         except (OSError, UnicodeDecodeError):
             return False
 

@@ -22,7 +22,7 @@ TABLE = re.compile("(<!-- table -->\n).*(<!-- end -->\n)", re.DOTALL)
 
 ROWS = (
     *("probe", "stall", "scrape", "memory", "start", "healthcheck"),
-    *("gate", "look", "check", "idle", "growth", "fleet"),
+    *("gate", "read", "check", "idle", "growth", "fleet"),
 )
 
 

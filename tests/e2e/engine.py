@@ -11,6 +11,7 @@ PACKAGES: Final = {
     "dockerd": "docker.io",
     "docker-compose": "docker-compose",
     "debootstrap": "debootstrap",
+    "git": "git",
     "ip": "iproute2",
     "iptables": "iptables",
     "update-ca-certificates": "ca-certificates",

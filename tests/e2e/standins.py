@@ -34,13 +34,14 @@ def choose(work: Path) -> dict[str, str]:
     _describe_machine(context)
     for name in ("base", *NAMES):
         build(f"{PREFIX}/{name}", context, "--file", str(context / f"{name}.Dockerfile"))
-    return {f"{name.upper()}_IMAGE": f"{PREFIX}/{name}" for name in NAMES}
+    made = {f"{name.upper()}_IMAGE": f"{PREFIX}/{name}" for name in NAMES}
+    return {**made, "DEBIAN_IMAGE": f"{PREFIX}/base"}
 
 
 def build(tag: str, context: Path, *arguments: str) -> None:
     """Build an image; show what was said only when it fails."""
     done = subprocess.run(
-        ["docker", "build", "--tag", tag, *_proxies(), *arguments, str(context)],
+        ["docker", "build", "--tag", tag, *_proxy_arguments(), *arguments, str(context)],
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -118,10 +119,14 @@ def _pip_configuration() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _proxies() -> list[str]:
+def proxies() -> list[str]:
+    """Return the variables by which this machine names its proxies."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-    given = [name for upper in names for name in (upper, upper.lower()) if name in os.environ]
-    return [part for name in given for part in ("--build-arg", name)]
+    return [name for upper in names for name in (upper, upper.lower()) if name in os.environ]
+
+
+def _proxy_arguments() -> list[str]:
+    return [part for name in proxies() for part in ("--build-arg", name)]
 
 
 def _succeeds(*command: str) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.databases.postgres import migrate_runs
 from support.database import Database
 from support.release import Release, json_of, sql
 
@@ -21,7 +22,7 @@ def release(tmp_path: Path) -> Release:
     return made
 
 
-def test_applies_what_is_pending_and_says_how_long_each_took(
+def test_applies_what_is_pending_and_reports_how_long_each_took(
     database: Database, release: Release
 ) -> None:
     """The report has every migration in order, the slow one with its own time."""
@@ -36,7 +37,7 @@ def test_applies_what_is_pending_and_says_how_long_each_took(
 
 
 def test_starts_no_django_when_nothing_is_pending(migrated: Database, release: Release) -> None:
-    """Every replica may run it at start: with nothing to do the command is not even looked for."""
+    """Every replica may run it at start: with nothing to do, not even the command has to exist."""
     ended = release.run(*MIGRATE, "no-such-command", url=migrated.migrator)
     assert (ended.returncode, json_of(ended)["result"]) == (0, "nothing_to_do")
     assert "nothing to do: every migration is applied" in ended.stderr
@@ -52,7 +53,7 @@ def test_runs_the_command_for_an_unrecorded_squash(migrated: Database, release: 
 
 
 def test_fails_when_the_command_did_nothing(database: Database, release: Release) -> None:
-    """A command that ends with 0 while migrations are pending has not migrated."""
+    """A command that exits with 0 while migrations are pending has not migrated."""
     ended = release.run(*MIGRATE, *NO_OP, url=database.migrator)
     report = json_of(ended)
     assert (ended.returncode, report["result"]) == (10, "incomplete")
@@ -87,16 +88,16 @@ def test_a_failed_migration_is_named(
     assert report["failed"]["migration"] == bad
     assert report["failed"]["atomic"] is atomic
     assert "division by zero" in ended.stderr
-    told = ended.stderr.splitlines()
-    assert told[-2].endswith(
+    lines = ended.stderr.splitlines()
+    assert lines[-2].endswith(
         "error the command failed with 1 after 1 migration, the last orders.0013_good, "
         "at orders.0014_bad"
     )
-    assert f"next: {advice}" in told[-1]
+    assert f"next: {advice}" in lines[-1]
 
 
 def test_a_mistake_in_a_migration_is_no_race(migrated: Database, release: Release) -> None:
-    """Duplicate rows are not tried again and again, and nobody is told to fake what failed."""
+    """Duplicate rows are not tried again and again, and no advice is given to fake what failed."""
     twice = "INSERT INTO django_site VALUES (1), (1)"
     release.add("0013_twice", sql(f"CREATE TABLE django_site (id int PRIMARY KEY); {twice}"))
     release.bake()
@@ -120,25 +121,20 @@ def test_a_grandchild_that_holds_on_does_not_hold_us_up(
         started.communicate()
 
 
-def test_a_run_that_could_not_begin_is_reported(
-    database: Database, release: Release, tmp_path: Path
-) -> None:
-    """A wrong password or a missing command leaves a report that says so, and no old success."""
-    file = tmp_path / "migrate.prom"
+def test_a_run_that_could_not_begin_is_reported(database: Database, release: Release) -> None:
+    """A wrong password or a missing command leaves a report with its exit code."""
     wrong = database.server.url(database.name, password="wrong")  # noqa: S106
     for url, command, code in (
         (wrong, "python", 20),
         (database.migrator, "no-such-command", 127),
     ):
-        ended = release.run(
-            "sidecar", "migrate", "--json=-", f"--textfile={file}", "--", command, url=url
-        )
-        assert (ended.returncode, json_of(ended)["exit_code"]) == (code, code)
-        assert 'last_run_success{database="default"} 0.0' in file.read_text()
+        ended = release.run(*MIGRATE, command, url=url)
+        report = json_of(ended)
+        assert (ended.returncode, report["exit_code"], report["result"]) == (code, code, "failed")
 
 
-def test_the_environment_tells_the_command_its_limits(database: Database, release: Release) -> None:
-    """Limits reach the command as PGOPTIONS, beside what the environment already said."""
+def test_the_environment_holds_the_statement_timeouts(database: Database, release: Release) -> None:
+    """They reach the command as PGOPTIONS, after what the environment already held."""
     show = "import os; print(os.environ['PGOPTIONS'] + ';' + os.environ['PGAPPNAME'])"
     ended = release.run(
         *("sidecar", "migrate", "--lock-timeout-per-statement=2s", "--statement-timeout=1m"),
@@ -151,10 +147,12 @@ def test_the_environment_tells_the_command_its_limits(database: Database, releas
         "-c work_mem=8MB -c client_connection_check_interval=1s "
         "-c lock_timeout=2000 -c statement_timeout=60000"
     )
-    assert name.startswith("migration-sidecar/migrate ")
+    assert name.startswith(f"{migrate_runs.APPLIES} ")
 
 
-def test_limits_can_be_kept_from_the_command(database: Database, release: Release) -> None:
+def test_statement_timeouts_can_be_kept_from_the_command(
+    database: Database, release: Release
+) -> None:
     """Where a pooler between the command and the server refuses them."""
     show = "import os; print(os.environ.get('PGOPTIONS'))"
     ended = release.run(
@@ -164,7 +162,7 @@ def test_limits_can_be_kept_from_the_command(database: Database, release: Releas
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (("--", "no-such-command"), 127, "no-such-command: command not found"),
         (("--", "."), 126, ".: Permission denied"),
@@ -172,17 +170,17 @@ def test_limits_can_be_kept_from_the_command(database: Database, release: Releas
         (("--manifest=gone.json",), 65, "gone.json: no manifest there"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(
-    database: Database, release: Release, arguments: tuple[str, ...], code: int, told: str
+def test_invalid_arguments_are_refused(
+    database: Database, release: Release, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     """One line, and the exit code of the design."""
     ended = release.run("sidecar", "migrate", *arguments, url=database.migrator)
     assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
-    assert told in ended.stderr.splitlines()[-1]
+    assert message in ended.stderr.splitlines()[-1]
 
 
 def test_a_refused_password_ends_it_at_once(database: Database, release: Release) -> None:
-    """Waiting mends no password, and none is repeated."""
+    """Waiting fixes no password, and none is shown."""
     url = database.server.url(database.name, password="canary")  # noqa: S106
     ended = release.run("sidecar", "migrate", "--", *DJANGO, url=url)
     assert ended.returncode == 20

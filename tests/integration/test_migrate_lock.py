@@ -1,4 +1,4 @@
-"""The turn: one process at a time, and nothing left behind by one that dies."""
+"""The migration lock: one process at a time, and nothing left behind by one that dies."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.databases.postgres import migrate_runs
 from support.database import Database
 from support.pgbouncer import PgBouncer
 from support.process import until
@@ -19,8 +20,11 @@ from support.release import Release, json_of, sql
 
 MIGRATE = ("sidecar", "migrate", "--json=-")
 DJANGO = ("--", "python", "manage.py", "migrate", "--noinput", "--verbosity=0")
-SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'migration-sidecar/{}%'"
-LOCKS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
+WAITING = f"""
+    SELECT state, backend_xmin FROM pg_stat_activity
+     WHERE application_name LIKE '{migrate_runs.WAITS} %' AND datname = current_database()
+"""
+ADVISORY_LOCKS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
 
 
 @pytest.fixture
@@ -32,26 +36,21 @@ def release(tmp_path: Path) -> Release:
     return made
 
 
-def sessions(database: Database, what: str) -> list[tuple[object, ...]]:
-    """Return the sessions with the turn, in the queue, or of the command (migrate)."""
-    return database.execute(SESSIONS.format(what) + f" AND datname = '{database.name}'")
-
-
 @contextmanager
-def migrating(
+def run_long_migration(
     release: Release, database: Database, *flags: str
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run until the long migration is under way."""
     started = release.start(*MIGRATE, *flags, *DJANGO, url=database.migrator)
     try:
-        until(lambda: bool(busy(database)), "the long migration runs")
+        until(lambda: bool(find_sleeping(database)), "the long migration runs")
         yield started
     finally:
         started.kill()
         started.communicate()
 
 
-def busy(database: Database) -> list[tuple[object, ...]]:
+def find_sleeping(database: Database) -> list[tuple[object, ...]]:
     return database.execute(
         f"SELECT pid FROM pg_stat_activity WHERE query ~ 'pg_sleep.60' AND state = 'active'"
         f" AND datname = '{database.name}' AND pid <> pg_backend_pid()"
@@ -59,22 +58,17 @@ def busy(database: Database) -> list[tuple[object, ...]]:
 
 
 def test_the_second_waits_without_a_snapshot(migrated: Database, release: Release) -> None:
-    """It asks again and again; waiting inside the lock would hold up CREATE INDEX CONCURRENTLY."""
-    with migrating(release, migrated):
+    """It polls; waiting inside the lock function would block CREATE INDEX CONCURRENTLY."""
+    with run_long_migration(release, migrated):
         flags = ("--lock-timeout=3s", "--json=second.json")
         second = release.start(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
-        until(lambda: bool(sessions(migrated, "queue")), "the second has a place in the queue")
+        until(lambda: bool(migrated.execute(WAITING)), "the second waits for the lock")
         time.sleep(0.3)
-        waiting = migrated.execute(
-            "SELECT state, backend_xmin FROM pg_stat_activity"
-            f" WHERE application_name LIKE 'migration-sidecar/queue%'"
-            f" AND datname = '{migrated.name}'"
-        )
-        assert waiting == [("idle", None)]
-        _, told = second.communicate(timeout=20)
+        assert migrated.execute(WAITING) == [("idle", None)]
+        _, log = second.communicate(timeout=20)
         assert second.returncode == 124
-        assert "waiting for another run of migrate: 45 of 46 applied" in told
-        assert "sidecar: no turn within 3 s" in told
+        assert "waiting for another migrate run: 45 of 46 applied" in log
+        assert "sidecar: no migration lock within 3 s: " in log
     report = json.loads((release.folder / "second.json").read_text())
     assert 3 <= report["waited_seconds"] <= report["seconds"]
 
@@ -82,14 +76,14 @@ def test_the_second_waits_without_a_snapshot(migrated: Database, release: Releas
 def test_killed_it_leaves_neither_a_lock_nor_a_command(
     migrated: Database, release: Release
 ) -> None:
-    """SIGKILL takes the command along and its statement too, and the next one has its turn."""
-    with migrating(release, migrated) as first:
+    """SIGKILL takes the command along and its statement too, and the next one acquires the lock."""
+    with run_long_migration(release, migrated) as first:
         children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
         first.kill()
         first.wait()
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "it dies", 5)
-        until(lambda: not migrated.execute(LOCKS), "the lock is free", 5)
-        until(lambda: not busy(migrated), "no statement runs on", 10)
+        until(lambda: not migrated.execute(ADVISORY_LOCKS), "the lock is free", 5)
+        until(lambda: not find_sleeping(migrated), "no statement runs on", 10)
     long = release.folder / "orders" / "migrations" / "0013_long.py"
     long.write_text(long.read_text().replace("pg_sleep(60)", "1"))
     ended = release.run(*MIGRATE, *DJANGO, url=migrated.migrator)
@@ -99,13 +93,13 @@ def test_killed_it_leaves_neither_a_lock_nor_a_command(
 def test_waits_for_the_sessions_of_a_dead_run(migrated: Database, release: Release) -> None:
     """A command that outlived its runner may still migrate; two at a time is what this prevents."""
     (schema,) = migrated.execute("SELECT 'public'::regnamespace::oid::text")[0]
-    with migrated.server.connect(migrated.name) as orphan:
-        orphan.execute(f"SET application_name = 'migration-sidecar/migrate {schema}'")
+    with migrated.server.connect(migrated.name) as survivor:
+        survivor.execute(f"SET application_name = '{migrate_runs.APPLIES} {schema}'")
         started = release.start(
             *MIGRATE, "--lock-timeout=2s", "--", "python", "-c", "pass", url=migrated.migrator
         )
-        _, told = started.communicate(timeout=20)
-    assert "waiting for 1 session(s) of a run that has died" in told
+        _, log = started.communicate(timeout=20)
+    assert "waiting for 1 session(s) of a migrate run that has died" in log
     assert started.returncode == 124
 
 
@@ -114,40 +108,40 @@ def test_signals_reach_the_command(
     migrated: Database, release: Release, number: signal.Signals, code: int
 ) -> None:
     """Whatever the command makes of a signal becomes the exit code, and nothing runs on."""
-    with migrating(release, migrated) as first:
+    with run_long_migration(release, migrated) as first:
         first.send_signal(number)
         out, err = first.communicate(timeout=20)
         assert first.returncode == code or first.returncode == 128 + number
         assert '"result": "interrupted"' in out
-        until(lambda: not busy(migrated), "no statement runs on", 10)
+        until(lambda: not find_sleeping(migrated), "no statement runs on", 10)
         assert "Traceback" not in err or number is signal.SIGINT
 
 
 def test_a_signal_while_waiting_ends_it(migrated: Database, release: Release) -> None:
     """Nothing runs yet, so there is nobody to pass it on to."""
-    with migrating(release, migrated):
+    with run_long_migration(release, migrated):
         second = release.start(*MIGRATE, *DJANGO, url=migrated.migrator)
-        until(lambda: bool(sessions(migrated, "queue")), "the second has a place in the queue")
+        until(lambda: bool(migrated.execute(WAITING)), "the second waits for the lock")
         second.terminate()
-        _, told = second.communicate(timeout=20)
+        _, log = second.communicate(timeout=20)
         assert second.returncode == 143
-        assert told.endswith("sidecar: interrupted\n")
+        assert log.endswith("sidecar: interrupted\n")
 
 
-def test_a_lost_turn_stops_the_command(migrated: Database, release: Release) -> None:
+def test_a_lost_lock_stops_the_command(migrated: Database, release: Release) -> None:
     """Without the lock somebody else may begin; so what runs must end first, and is tried again."""
-    with migrating(release, migrated, "--retries=0") as first:
+    with run_long_migration(release, migrated, "--retries=0") as first:
         migrated.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
         )
-        out, told = first.communicate(timeout=30)
+        out, log = first.communicate(timeout=30)
         assert first.returncode == 143
-        assert '"result": "lost_turn"' in out
-        assert "error the turn is lost: " in told
-        until(lambda: not busy(migrated), "no statement runs on", 10)
+        assert '"result": "lost_lock"' in out
+        assert "error the migration lock is lost: " in log
+        until(lambda: not find_sleeping(migrated), "no statement runs on", 10)
 
 
-def test_gives_up_its_place_in_the_lock_queue_and_tries_again(
+def test_leaves_the_queue_of_a_table_lock_and_tries_again(
     migrated: Database, tmp_path: Path
 ) -> None:
     """With a lock timeout a long transaction stops the migration and not the application."""
@@ -174,7 +168,7 @@ def test_gives_up_its_place_in_the_lock_queue_and_tries_again(
 def test_a_migration_that_is_not_atomic_is_not_tried_again(
     migrated: Database, tmp_path: Path
 ) -> None:
-    """A part of it may be left, and only a person can tell."""
+    """A part of it may be left, which only a person can judge."""
     release = Release(tmp_path)
     alter = sql("ALTER TABLE orders_order ADD COLUMN extra int")
     release.add("0013_alter", alter, atomic=False)
@@ -190,7 +184,7 @@ def test_a_migration_that_is_not_atomic_is_not_tried_again(
 
 
 @pytest.mark.pgbouncer
-def test_a_pooler_of_transactions_is_refused(
+def test_transaction_pooling_is_refused(
     migrated: Database, release: Release, tmp_path: Path
 ) -> None:
     """There a session's lock would be held by whoever gets the backend next."""
@@ -199,11 +193,11 @@ def test_a_pooler_of_transactions_is_refused(
         ended = release.run(*MIGRATE, *DJANGO, url=url)
     assert ended.returncode == 64
     assert re.search("goes through a pooler that pools transactions", ended.stderr)
-    assert not migrated.execute(LOCKS)
+    assert not migrated.execute(ADVISORY_LOCKS)
 
 
 @pytest.mark.pgbouncer
-def test_a_pooler_of_sessions_keeps_the_turn(migrated: Database, tmp_path: Path) -> None:
+def test_session_pooling_keeps_the_lock(migrated: Database, tmp_path: Path) -> None:
     """One backend for as long as the connection lives is as good as the server's own."""
     release = Release(tmp_path)
     release.add("0013_quick", sql("SELECT pg_sleep(3)"))

@@ -1,4 +1,4 @@
-"""A run of migrate as others see it: sidecars, Prometheus, a Pushgateway."""
+"""A migrate run as others see it: sidecars, Prometheus, a Pushgateway."""
 
 import subprocess
 from collections.abc import Iterator
@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.databases.postgres import migrate_runs
 from support import needs
 from support.database import READER, Database
 from support.pgbouncer import PgBouncer
-from support.postgres import free_port
-from support.process import Sidecar, ask, until
+from support.process import Sidecar, until
+from support.pushgateway import read_metrics, run_pushgateway
 from support.release import Release, sql
 
 MIGRATE = ("sidecar", "migrate")
 DJANGO = ("--", "python", "manage.py", "migrate", "--noinput", "--verbosity=0")
-KEPT = (
-    "SELECT state FROM pg_stat_activity WHERE application_name LIKE 'migration-sidecar/migrate %'"
-)
+COMMAND_SESSIONS = f"""
+    SELECT state FROM pg_stat_activity WHERE application_name LIKE '{migrate_runs.APPLIES} %'
+"""
 ALTER = sql("ALTER TABLE orders_order ADD COLUMN extra int")
 
 
@@ -32,7 +33,7 @@ def release(tmp_path: Path) -> Release:
 
 
 @contextmanager
-def blocked(
+def run_blocked(
     release: Release, database: Database, **variables: str
 ) -> Iterator["subprocess.Popen[str]"]:
     """Migrate while a reader's open transaction holds the table."""
@@ -41,14 +42,14 @@ def blocked(
         reader.execute("BEGIN; SELECT count(*) FROM orders_order")
         started = release.start(*MIGRATE, *DJANGO, url=database.migrator, **variables)
         yield started
-    _, told = started.communicate(timeout=60)
-    assert started.returncode == 0, told
+    _, log = started.communicate(timeout=60)
+    assert started.returncode == 0, log
 
 
-def test_every_sidecar_says_what_blocks_a_run(migrated: Database, release: Release) -> None:
+def test_every_sidecar_reports_what_blocks_a_run(migrated: Database, release: Release) -> None:
     """The read-only role sees who blocks it and since when the run waits; no more than that."""
     manifest = release.bake()
-    with Sidecar(manifest, url=migrated.reader) as sidecar, blocked(release, migrated):
+    with Sidecar(manifest, url=migrated.reader) as sidecar, run_blocked(release, migrated):
         run: dict[str, object] = {}
 
         def is_blocked() -> bool:
@@ -65,25 +66,28 @@ def test_every_sidecar_says_what_blocks_a_run(migrated: Database, release: Relea
         assert "next: end what blocks the running migrate" in verbose
 
 
-def test_pg_monitor_tells_state_and_age_of_the_blocker(
+def test_with_pg_monitor_state_and_age_of_the_blocker_are_seen(
     migrated: Database, release: Release
 ) -> None:
-    """With the role that PostgreSQL has for monitoring, the guilty transaction is all there."""
+    """PostgreSQL's role for monitoring may read all that pg_stat_activity has of it."""
     migrated.execute(f"GRANT pg_monitor TO {READER}")
     try:
-        with Sidecar(release.bake(), url=migrated.reader) as sidecar, blocked(release, migrated):
+        with (
+            Sidecar(release.bake(), url=migrated.reader) as sidecar,
+            run_blocked(release, migrated),
+        ):
             until(
                 lambda: (
                     "(nightly report, idle in transaction since "
                     in sidecar.get("/readyz?verbose")[1]
                 ),
-                "the sidecar tells the state and the age of the blocker",
+                "the sidecar shows the state and the age of the blocker",
             )
     finally:
         migrated.execute(f"REVOKE pg_monitor FROM {READER}")
 
 
-def test_the_runner_says_what_blocks_it(migrated: Database, release: Release) -> None:
+def test_the_runner_logs_what_blocks_it(migrated: Database, release: Release) -> None:
     """Whoever reads the job's log learns why nothing moves."""
     with migrated.server.connect(migrated.name) as reader:
         reader.execute("SET application_name = 'nightly report'")
@@ -132,7 +136,7 @@ def test_a_pooler_that_keeps_the_name_of_a_command_is_no_run(
         for _ in range(2):
             ended = release.run(*MIGRATE, "--lock-timeout=20s", *command, url=migrated.migrator)
             assert ended.returncode == 0, ended.stderr
-            assert migrated.execute(KEPT) == [("idle",)]
+            assert migrated.execute(COMMAND_SESSIONS) == [("idle",)]
             until(sidecar.ready, "the gate opens")
 
 
@@ -149,45 +153,25 @@ def test_a_slow_migration_shows_up_with_its_time(database: Database, release: Re
 
 
 @pytest.mark.prometheus
-def test_a_run_leaves_metrics_in_a_textfile(
-    migrated: Database, release: Release, tmp_path: Path
-) -> None:
-    """It is what promtool accepts; a run that had nothing to do only says that all is well."""
-    needs.program("prometheus", "promtool")
-    file = tmp_path / "migrate.prom"
-    release.run(*MIGRATE, f"--textfile={file}", *DJANGO, url=migrated.migrator)
-    text = file.read_text()
-    assert 'django_schema_migrate_last_run_success{database="default"} 1.0' in text
-    assert 'django_schema_migrate_last_run_applied{database="default"} 1.0' in text
-    checked = subprocess.run(
-        ["promtool", "check", "metrics"], check=False, input=text, capture_output=True, text=True
-    )
-    assert (checked.returncode, checked.stderr) == (0, "")
-    release.run(*MIGRATE, f"--textfile={file}", *DJANGO, url=migrated.migrator)
-    text = file.read_text()
-    assert 'django_schema_migrate_last_run_success{database="default"} 1.0' in text
-    assert "_applied" not in text
-
-
-@contextmanager
-def pushgateway() -> Iterator[str]:
-    """A real Pushgateway; its URL."""
-    program = needs.program("pushgateway", "prometheus-pushgateway")
-    port = free_port()
-    with subprocess.Popen(
-        [program, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL
-    ) as process:
-        url = f"http://127.0.0.1:{port}"
-
-        def answers() -> bool:
-            try:
-                return ask(f"{url}/-/ready")[0] == 200
-            except OSError:
-                return False
-
-        until(answers, "the Pushgateway answers")
-        yield url
-        process.kill()
+@pytest.mark.pushgateway
+def test_a_run_pushes_its_metrics(migrated: Database, release: Release) -> None:
+    """In a form that promtool accepts; a run with nothing to do pushes only its success."""
+    promtool = needs.program("prometheus", "promtool")
+    with run_pushgateway() as url:
+        run = (*MIGRATE, f"--pushgateway={url}", *DJANGO)
+        release.run(*run, url=migrated.migrator).check_returncode()
+        text = read_metrics(url)
+        labels = '{database="default",instance="",job="django_migrate"}'
+        assert f"django_schema_migrate_last_run_success{labels} 1" in text
+        assert f"django_schema_migrate_last_run_applied{labels} 1" in text
+        checked = subprocess.run(
+            [promtool, "check", "metrics"], check=False, input=text, capture_output=True, text=True
+        )
+        assert (checked.returncode, checked.stderr) == (0, "")
+        release.run(*run, url=migrated.migrator).check_returncode()
+        text = read_metrics(url)
+        assert f"django_schema_migrate_last_run_success{labels} 1" in text
+        assert "_applied" not in text
 
 
 @pytest.mark.pushgateway
@@ -195,21 +179,32 @@ def test_a_failed_run_is_pushed(migrated: Database, release: Release) -> None:
     """A Pushgateway keeps what a job that has ended can no longer be asked for."""
     release.add("0014_bad", sql("SELECT 1/0"))
     release.bake()
-    with pushgateway() as url:
+    with run_pushgateway() as url:
         flags = (f"--pushgateway={url}", "--pushgateway-job=shop")
         ended = release.run(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
-        _, metrics = ask(f"{url}/metrics")
+        metrics = read_metrics(url)
     assert ended.returncode == 1
     name = "django_schema_migrate_last_run_success"
     assert f'{name}{{database="default",instance="",job="shop"}} 0' in metrics
     assert 'job="shop"} 1' in metrics
 
 
+@pytest.mark.pushgateway
+def test_a_run_that_could_not_begin_is_pushed(migrated: Database, release: Release) -> None:
+    """No success of an earlier run is left in the gateway."""
+    with run_pushgateway() as url:
+        flags = (f"--pushgateway={url}",)
+        ended = release.run(*MIGRATE, *flags, "--", "no-such-command", url=migrated.migrator)
+        metrics = read_metrics(url)
+    assert ended.returncode == 127
+    labels = '{database="default",instance="",job="django_migrate"}'
+    assert f"django_schema_migrate_last_run_success{labels} 0" in metrics
+
+
 def test_a_pushgateway_that_is_down_changes_nothing(migrated: Database, release: Release) -> None:
     """The run is what counts; a warning without the address, which may hold a password."""
-    flags = ("--pushgateway=http://user:canary@127.0.0.1:1", "--textfile=/nowhere/x.prom")
+    flags = ("--pushgateway=http://user:canary@127.0.0.1:1",)
     ended = release.run(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
     assert ended.returncode == 0
     assert "warning no metrics were pushed: " in ended.stderr
-    assert "warning no metrics were written to /nowhere/x.prom: " in ended.stderr
     assert "canary" not in ended.stderr

@@ -266,7 +266,7 @@ def test_thousands_of_schemas_are_summarised(
             "verdict": "unknown",
             "reason": "database_denied",
             "message": "password authentication failed",
-            "looked_at": good["looked_at"],
+            "read_at": good["read_at"],
             "succeeded_at": None,
         }
         names = [f"tenant_{n}" for n in range(20)]

@@ -17,7 +17,7 @@ from support.database import Database
 from support.process import Sidecar, until
 from support.tenants import PROJECT, Tenants
 
-WATCH = ("--schemas=public,tenant_*", "--interval=300ms", "--regression-confirmations=2")
+WATCH = ("--schemas=public,tenant_*", "--interval=300ms")
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 import shutil
 import subprocess
 import sys
-import threading
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,6 +13,7 @@ from support.database import add_database
 from support.postgres import Server
 from support.process import Sidecar, until
 from support.proxy import Proxy
+from support.pushgateway import run_pushgateway
 
 SLOW: Final = 2.0
 """How long the slow migration sleeps, in seconds."""
@@ -40,8 +39,7 @@ class Stage:
             self.database.migrate("orders", "0009")
             self.server.execute("CREATE DATABASE stale TEMPLATE shop")
             self.proxy = stack.enter_context(Proxy(self.server.port))
-            self.report = self.folder / "migrate.prom"
-            self._node = _serve(self.report, stack)
+            self.pushgateway = stack.enter_context(run_pushgateway())
             (self.folder / "prometheus").mkdir()
             self.prometheus = stack.enter_context(Prometheus(self.folder / "prometheus"))
             self._open = stack.pop_all()
@@ -82,8 +80,9 @@ class Stage:
         self._scrape()
 
     def _scrape(self) -> None:
+        gateway = self.pushgateway.removeprefix("http://")
         pods = [sidecar.url.removeprefix("http://") for sidecar in self.sidecars.values()]
-        self.prometheus.scrape({"shop": pods, "node": [self._node]})
+        self.prometheus.scrape({"shop": pods, "pushgateway": [gateway]})
 
     def until_phase(self, phase: str, *names: str) -> None:
         """Wait until the gates of these sidecars are in a phase."""
@@ -92,8 +91,8 @@ class Stage:
             until(lambda s=sidecar: s.status()["phase"] == phase, f"{name} is {phase}")
 
     def sidecar_migrate(self, *command: str) -> "subprocess.Popen[str]":
-        """Start `sidecar migrate`; what it reports is scraped."""
-        flags = (f"--manifest={self.manifest('2.0')}", f"--textfile={self.report}")
+        """Start `sidecar migrate`; the metrics that it pushes are scraped."""
+        flags = (f"--manifest={self.manifest('2.0')}", f"--pushgateway={self.pushgateway}")
         command = command or (sys.executable, "manage.py", "migrate", "--verbosity=0")
         return subprocess.Popen(
             [project.sidecar(), "migrate", *flags, "--", *command],
@@ -104,23 +103,3 @@ class Stage:
             stderr=subprocess.PIPE,
             text=True,
         )
-
-
-def _serve(file: Path, stack: ExitStack) -> str:
-    """Serve a textfile as node_exporter's collector would; return the address."""
-
-    class Node(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(file.read_bytes() if file.exists() else b"")
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Node)
-    stack.callback(server.server_close)
-    stack.callback(server.shutdown)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"127.0.0.1:{server.server_port}"

@@ -10,7 +10,7 @@ from monitoring.prometheus import Series
 from monitoring.rules import rules
 from monitoring.stage import SLOW, Stage
 
-pytestmark = pytest.mark.prometheus
+pytestmark = [pytest.mark.prometheus, pytest.mark.pushgateway]
 
 MUST_SHOW = {
     "Pods ready, and pods": {0, 3},
@@ -21,8 +21,8 @@ MUST_SHOW = {
     "Pending by app": {3},
     "Applied, of what each release needs": {1},
     "Migrations in the last batch": {1, 3},
-    "Runs of sidecar migrate": {0, 1},
-    "The last run of sidecar migrate": {0, 1},
+    "Migrate runs": {0, 1},
+    "The last migrate run": {0, 1},
     "Who is behind, or finds what cannot be": {1},
     "Database, as seen from each gate": {1, 2},
     "Rows that a release does not need": {0, 3},

@@ -1,4 +1,4 @@
-"""One replica: the shipped entrypoint, told to apply migrations, and then the application."""
+"""One replica: the shipped entrypoint, which applies migrations, and then the application."""
 
 import signal
 import subprocess
@@ -12,14 +12,14 @@ APPLICATION = (
     "    (handled,) = connection.execute('SELECT count(*) FROM handled').fetchone()\n"
     "print('ready' if handled else 'early')\n"
 )
-"""Stands for the server: says whether any post_migrate handler has ended when it starts."""
+"""Stands for the server: prints whether any post_migrate handler has ended when it starts."""
 
 
 class Replica:
     """A process as a container would run it."""
 
     def __init__(self, release: Release, url: str, number: int) -> None:
-        """Start it; what it says goes to files."""
+        """Start it; its output goes to files."""
         self._out = release.folder.parent / f"replica-{number}.out"
         self._err = release.folder.parent / f"replica-{number}.err"
         self.killed = False
@@ -38,24 +38,24 @@ class Replica:
             )
 
     @property
-    def told(self) -> str:
-        """All that it said on standard error."""
+    def stderr(self) -> str:
+        """All that it wrote to standard error."""
         return self._err.read_text()
 
-    def migrates(self) -> bool:
-        """Tell whether it has started the command."""
-        return "migrating: " in self.told
+    def has_migrated(self) -> bool:
+        """Return whether it has started the command."""
+        return "migrating: " in self.stderr
 
-    def waited(self) -> bool:
-        """Tell whether it had to wait for another run."""
-        return "waiting for another run" in self.told
+    def has_waited(self) -> bool:
+        """Return whether it had to wait for another migrate run."""
+        return "waiting for another migrate run" in self.stderr
 
-    def ready(self) -> bool:
-        """Tell whether it became the application."""
+    def is_ready(self) -> bool:
+        """Return whether it became the application."""
         return self._process.returncode == 0
 
-    def early(self) -> bool:
-        """Tell whether it was the application before any handler had ended."""
+    def was_early(self) -> bool:
+        """Return whether it was the application before any handler had ended."""
         return "early" in self._out.read_text()
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""What may happen while many replicas start at once, each told to apply migrations."""
+"""What may happen while many replicas start at once, each of which applies migrations."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Race:
     database: Database
     replicas: list[Replica] = field(default_factory=list)
     plain: int = 0
-    """How many runs of plain `manage.py migrate`, which knows no lock, take part."""
+    """How many runs of plain `manage.py migrate`, which takes no lock, take part."""
 
     def start(self) -> Replica:
         """Start one more replica."""
@@ -32,12 +32,12 @@ class Race:
         self.replicas.append(replica)
         return replica
 
-    def winner(self) -> Replica:
+    def wait_for_winner(self) -> Replica:
         """Return the replica that migrates, once there is one."""
-        until(lambda: any(replica.migrates() for replica in self.replicas), "one migrates", 60)
-        return next(replica for replica in self.replicas if replica.migrates())
+        until(lambda: any(replica.has_migrated() for replica in self.replicas), "one migrates", 60)
+        return next(replica for replica in self.replicas if replica.has_migrated())
 
-    def under_way(self) -> None:
+    def wait_for_slow_migration(self) -> None:
         """Wait until the slow migration runs."""
         active = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query ~ 'pg_sleep'"
         name = f"{active} AND datname = '{self.database.name}' AND pid <> pg_backend_pid()"
@@ -46,21 +46,21 @@ class Race:
 
 def calm(race: Race) -> None:
     """Nothing happens but the race."""
-    race.winner()
+    race.wait_for_winner()
 
 
 def winner_killed(race: Race) -> None:
     """The winner dies in the middle of a migration; its container is started again."""
-    winner = race.winner()
-    race.under_way()
+    winner = race.wait_for_winner()
+    race.wait_for_slow_migration()
     winner.kill()
     race.start()
 
 
 def database_restarted(race: Race) -> None:
     """The server goes away in the middle of a migration, and comes back."""
-    race.winner()
-    race.under_way()
+    race.wait_for_winner()
+    race.wait_for_slow_migration()
     race.database.server.stop("immediate")
     time.sleep(1)
     race.database.server.start()
@@ -68,7 +68,7 @@ def database_restarted(race: Race) -> None:
 
 def index_concurrently(race: Race) -> None:
     """The winner builds an index concurrently, which waits for every snapshot there is."""
-    race.winner()
+    race.wait_for_winner()
 
 
 def plain_migrate(race: Race) -> None:
@@ -94,7 +94,7 @@ SCENARIOS: dict[str, Callable[[Race], None]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """What a race came to."""
+    """The result of a race."""
 
     scenario: str
     replicas: int
@@ -102,7 +102,7 @@ class Row:
     applied_by: int
     """How many of ours started the command."""
     waited: int
-    """How many had to wait for another run."""
+    """How many had to wait for another migrate run."""
     early: int
     """How many were ready before the winner's post_migrate handlers had ended."""
     duplicates: int
@@ -110,7 +110,7 @@ class Row:
 
 
 DURABLE = {"fsync": "on", "synchronous_commit": "on"}
-"""What was committed outlives a crash, as on any server in earnest: Django commits a table
+"""What was committed outlives a crash, as on any production server: Django commits a table
 and the row that records it one after the other where the migration has deferred SQL."""
 
 
@@ -140,10 +140,10 @@ def _play(name: str, server: Server, folder: Path, replicas: int) -> Row:
     return Row(
         scenario=name.replace("_", " "),
         replicas=replicas,
-        ready=sum(replica.ready() for replica in survivors),
-        applied_by=sum(replica.migrates() for replica in survivors),
-        waited=sum(replica.waited() for replica in survivors),
-        early=sum(replica.early() for replica in survivors if not race.plain),
+        ready=sum(replica.is_ready() for replica in survivors),
+        applied_by=sum(replica.has_migrated() for replica in survivors),
+        waited=sum(replica.has_waited() for replica in survivors),
+        early=sum(replica.was_early() for replica in survivors if not race.plain),
         duplicates=int(str(duplicates)),
         seconds=time.monotonic() - began,
     )

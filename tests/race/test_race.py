@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from race.run import good
+from race.run import meets_promises
 from race.scenarios import SCENARIOS, play
 
 
@@ -12,4 +12,4 @@ from race.scenarios import SCENARIOS, play
 def test_replicas_that_start_together(scenario: str, tmp_path: Path) -> None:
     """Whatever happens, every replica is ready in the end, and none before the handlers ended."""
     row = play(scenario, tmp_path, replicas=6)
-    assert good(row), row
+    assert meets_promises(row), row

@@ -96,7 +96,7 @@ class Soak:
     def looks(self) -> int:
         """Return how often the sidecar has looked, by its own metric."""
         text = self.sidecar.get("/metrics")[1]
-        lines = (line for line in text.splitlines() if "_checks_total{" in line)
+        lines = (line for line in text.splitlines() if "_reads_total{" in line)
         return int(sum(float(line.rpartition(" ")[2]) for line in lines))
 
     def sample(self) -> Sample:

@@ -27,15 +27,13 @@ COMBINATIONS = [
     ("init-wait",),
     ("sidecar-container", "init-wait"),
     *((gate,) for gate in RUNNING),
-    *((gate, "readiness-gate") for gate in RUNNING),
     *((gate, "manifest-volume") for gate in RUNNING),
-    *((gate, "manifest-volume", "readiness-gate") for gate in RUNNING),
     *((gate, "monitoring") for gate in RUNNING if (K8S / "components" / "monitoring").exists()),
 ]
 
 KUBECTL = str(Path(sysconfig.get_path("scripts")) / "kubectl")
-PROGRAMS = [KUBECTL, *filter(None, [shutil.which("kubectl")])]
-"""The pinned one, and the machine's own where there is one: an older kustomize, as people have."""
+OWN = shutil.which("kubectl")
+"""The machine's own where there is one: an older kustomize, as people have."""
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from typing import Final, NoReturn
 
 import pytest
@@ -10,6 +11,7 @@ NEEDS: Final = {
     "chromium": "chromium (Debian package chromium)",
     "docker": "a Docker engine; `make e2e` brings one",
     "faketime": "libfaketime (Debian package libfaketime), to step clocks",
+    "ipv6": "IPv6 on the loopback interface",
     "mariadb": "MariaDB (Debian packages mariadb-server-core, mariadb-client-core)",
     "namespaces": "iproute2 and util-linux, and run as root, to drop packets",
     "pgbouncer": "PgBouncer (Debian package pgbouncer)",
@@ -38,6 +40,15 @@ def program(need: str, name: str) -> str:
     declare(need)
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"
     return shutil.which(name, path=path) or missing(need)
+
+
+def ipv6() -> None:
+    """Skip the test, or fail it, where nothing can listen on `::1`."""
+    declare("ipv6")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        missing("ipv6")
 
 
 def declare(need: str) -> None:

@@ -80,10 +80,10 @@ def main(folder: Path, lock: Path) -> None:
     def show(line: str) -> None:
         nonlocal seen
         word, _, rest = line.partition(" ")
-        if word == "Collecting":
-            seen += 1
-            if sys.stdout.isatty():
-                print(f"\r\033[K  {seen}/{packages} {rest.split()[0]}", end="", flush=True)
+        seen += word == "Collecting"
+        if word in {"Collecting", "Installing"} and sys.stdout.isatty():
+            text = "unpacking" if word == "Installing" else f"{seen}/{packages} {rest.split()[0]}"
+            print(f"\r\033[K  {text}", end="", flush=True)
 
     make(folder, lock, report=show)
     size = sum(path.lstat().st_size for path in folder.rglob("*")) / 1_000_000

@@ -10,13 +10,13 @@ Answer = Recorded | DatabaseError
 
 
 class VirtualClock:
-    """A clock that jumps when somebody sleeps; ends the story at `end`."""
+    """A clock that jumps when somebody sleeps; ends it all at `end`."""
 
     def __init__(self, end: float) -> None:
         """Start at 1000 s, so that nothing mistakes a time for a duration."""
         self.now = 1000.0
         self.end = self.now + end
-        self.naps: list[float] = []
+        self.sleeps: list[float] = []
 
     def monotonic(self) -> float:
         """Return virtual seconds."""
@@ -28,7 +28,7 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Jump ahead; past the end, wait to be cancelled."""
-        self.naps.append(seconds)
+        self.sleeps.append(seconds)
         if self.now + seconds > self.end:
             await asyncio.Event().wait()
         self.now += seconds
@@ -36,19 +36,19 @@ class VirtualClock:
 
 
 class ScriptedReader:
-    """Gives these answers in turn, the last for ever; notes when it was asked and released."""
+    """Gives one answer after the other, the last for ever; notes when it was read and released."""
 
     def __init__(self, clock: VirtualClock, answers: Sequence[Answer]) -> None:
         """Take the script."""
         self._clock = clock
         self._answers: Iterator[Answer] = iter(answers)
         self._last = answers[-1]
-        self.asked: list[float] = []
+        self.reads: list[float] = []
         self.released: list[float] = []
 
     async def read(self) -> Recorded:
         """Give the next answer."""
-        self.asked.append(self._clock.now)
+        self.reads.append(self._clock.now)
         answer = next(self._answers, self._last)
         if isinstance(answer, DatabaseError):
             raise answer

@@ -43,7 +43,7 @@ def imported(code: str, *flags: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "allowed"),
     [
-        ("serve", {"asyncio", "msgspec", "ssl"}),
+        ("serve", {"aiohttp", "asyncio", "msgspec", "prometheus_client", "ssl"}),
         ("check", {"asyncio", "msgspec", "ssl"}),
         ("wait", {"asyncio", "msgspec", "ssl"}),
         ("migrate", {"asyncio", "msgspec", "ssl"}),
@@ -51,15 +51,15 @@ def imported(code: str, *flags: str) -> set[str]:
     ],
 )
 def test_a_command_imports_no_more_than_it_uses(command: str, allowed: set[str]) -> None:
-    """Aiohttp comes with the first who needs it, a driver with a URL, a bar with a terminal."""
+    """Only `serve` needs aiohttp; a driver comes with a URL, a progress bar with a terminal."""
     found = imported(f"import sidecar.commands.{command}")
     assert found & HEAVY <= allowed
 
 
 def test_the_driver_comes_with_the_url() -> None:
-    """Asyncpg is imported for a URL of PostgreSQL, and aiohttp still is not."""
+    """Asyncpg is imported for a URL of PostgreSQL, and aiohttp is not."""
     found = imported(
-        "import sidecar.commands.serve; from sidecar.databases.base import Address, connect;"
+        "import sidecar.commands.check; from sidecar.databases.base import Address, connect;"
         " connect(Address(url='postgres://db/shop'))"
     )
     assert "asyncpg" in found
@@ -67,33 +67,6 @@ def test_the_driver_comes_with_the_url() -> None:
     assert not {
         name for name in found if name.startswith("sidecar.databases.postgres.many_schemas")
     }
-
-
-REST = """
-import asyncio, sys, threading
-from sidecar.commands.rest import Rest
-class Spy:
-    def find_spec(self, name, *_):
-        if name in ("aiohttp", "sidecar.outputs.http.app"):
-            print(name, threading.current_thread() is threading.main_thread())
-sys.meta_path.insert(0, Spy())
-def application(_):
-    from aiohttp import web
-    return web.Application()
-class Guard:
-    line = headers = 100
-    def close(self): pass
-async def ask():
-    async with Rest(object) as rest:
-        await rest.behind(Guard(), application)()
-asyncio.run(ask())
-"""
-
-
-def test_aiohttp_is_imported_beside_the_loop() -> None:
-    """Who asks first for what is not plain waits for the import, and nobody else does."""
-    told = subprocess.check_output([sys.executable, "-c", REST], env=environment(), text=True)
-    assert told.splitlines() == ["aiohttp False", "sidecar.outputs.http.app False"]
 
 
 def test_a_healthcheck_imports_next_to_nothing() -> None:

@@ -26,12 +26,12 @@ def test_every_reason_and_every_alert_has_its_section() -> None:
     assert set(entries()) == {*Reason, *alerts()}
 
 
-def test_each_section_says_what_it_means_and_what_to_do_and_not() -> None:
-    """Meaning, where to look, what to do, what not to do; for alerts the threshold besides."""
+def test_each_section_has_its_parts_in_order() -> None:
+    """What it means, what to check, what to do and not to do; for alerts the threshold besides."""
     for name, text in entries().items():
-        said = re.findall(r"^- \*\*([^*]+)\*\*: \S", text, flags=re.MULTILINE)
+        parts = re.findall(r"^- \*\*([^*]+)\*\*: \S", text, flags=re.MULTILINE)
         threshold = ["Threshold"] if name in alerts() else []
-        assert said == ["Means", *threshold, "Look at", "Do", "Do not"], name
+        assert parts == ["Means", *threshold, "Check", "Do", "Do not"], name
 
 
 def test_no_link_within_the_runbook_is_dead() -> None:
@@ -41,7 +41,7 @@ def test_no_link_within_the_runbook_is_dead() -> None:
 
 
 def test_the_panels_that_it_names_are_on_the_dashboard() -> None:
-    """What it tells people to look at is there to be looked at."""
+    """A panel that a section refers to has that title in dashboard.yaml."""
     dashboard = yaml.safe_load((ALERTS.parent / "dashboard.yaml").read_text(encoding="utf-8"))
     titles = [panel["title"] for row in dashboard["rows"] for panel in row["panels"]]
     named = re.findall(r"(?<!\*)\*([A-Z][^*]+?)\*(?!\*)", RUNBOOK.partition("## Alerts")[2])

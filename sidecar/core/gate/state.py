@@ -1,4 +1,4 @@
-"""What a gate can be, what it can see, and what its operator decided: values only."""
+"""What the gate is, the events that change it, and what its operator decided: values only."""
 
 from enum import StrEnum
 from typing import NoReturn
@@ -10,7 +10,7 @@ from sidecar.core.reason import Reason
 
 
 class Phase(StrEnum):
-    """The states of the gate; traffic may arrive in `open` and `holding`."""
+    """The phases of the gate; traffic may arrive in `open` and `holding`."""
 
     STARTING = "starting"
     WAITING = "waiting"
@@ -20,48 +20,39 @@ class Phase(StrEnum):
     DRAINING = "draining"
 
 
-class Signal(StrEnum):
-    """What an event means once the policy has been asked."""
-
-    GOOD = "good"
-    MIGRATING = "migrating"
-    AHEAD = "ahead, not ready"
-    PRUNED = "pruned"
-    BEHIND = "behind"
-    INCONSISTENT = "inconsistent"
-    FAILED = "look failed"
-    TIME = "time passes"
-    DRAIN = "drain"
-
-
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator decided; durations in seconds."""
 
     on_ahead_ready: bool = True
-    close_on_outage_after: float | None = None
+    close_after_outage: float | None = None
+    """How long reads may fail before an open gate closes; None: for ever."""
     close_on_regression: bool = True
-    regression_confirmations: int = 2
-    close_on_pruned: bool = False
-    accept_pruned: bool = False
+    on_pruned: str = "hold"
+    """`hold`, `close` or `accept`."""
     settle: float = 0.0
+    """How long the schema must be good before the gate opens."""
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look at the database said, or why it said nothing."""
+class PollResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What all required schemas came to when one database was polled."""
 
     at: float
     outcome: Outcome | None = None
+    """The worst verdict; None if something required could not be read."""
     failure: Reason | None = None
+    """Why it could not be read."""
     pruned: bool = False
+    """All that is behind is a pruned squash."""
     migrating: bool = False
-    looked: str = ""
-    """Which database was looked at."""
+    """A `sidecar migrate` is under way."""
+    database: str = ""
+    """The database that was polled."""
     repeated: bool = False
-    """Nothing of it was read anew: others have said so before."""
+    """The outcome is another database's, and was announced before."""
     cleared: bool = False
-    """All that is required of the database that was looked at is current."""
+    """All that is required of the polled database is current."""
     outage: bool = False
-    """Something that is required could not be read, whatever the rest says."""
+    """Something required could not be read, whatever the outcome of the rest."""
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -71,16 +62,16 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 class Drain(msgspec.Struct, frozen=True):
-    """The process was told to stop."""
+    """The process is about to stop."""
 
     at: float
 
 
-Event = Look | Tick | Drain
+Event = PollResult | Tick | Drain
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the gate. Times are seconds on the clock of the events."""
+    """The gate as it is. Times are seconds on the clock of the events."""
 
     phase: Phase = Phase.STARTING
     reason: Reason = Reason.STARTING
@@ -90,8 +81,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """When phase, reason or holding last changed."""
     opened_at: float | None = None
     """When the gate first opened."""
-    doubts: dict[str, int] = {}
-    """By database: looks in a row that spoke against the state and are not yet believed."""
+    unconfirmed: dict[str, int] = {}
+    """By database: polls in a row that contradict the phase and are not yet believed."""
     good_since: float | None = None
     failing_since: float | None = None
 
@@ -101,5 +92,5 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         return self.phase in {Phase.OPEN, Phase.HOLDING}
 
     def __bool__(self) -> NoReturn:
-        """Open, holding and merely not closed are three things; say which is meant."""
-        raise TypeError("a Gate has no truth value; ask for .ready or .phase")
+        """Open, holding and merely not closed are three things; name the one that you mean."""
+        raise TypeError("a Gate has no truth value; use .ready or .phase")

@@ -3,7 +3,7 @@
 The questions are those of `migrate --check`, in its order: does the graph build, is the
 history consistent, are there conflicts, is the plan empty
 (django/core/management/commands/migrate.py). One is ours: is a migration *hidden*,
-unapplied and overlooked, because Django does not look below an applied leaf?
+unapplied and overlooked, because Django does not go below an applied leaf?
 """
 
 from collections import Counter
@@ -63,18 +63,18 @@ def compare(
     manifest: Manifest,
     recorded: Sequence[Key],
     optional: Sequence[str] = (),
-    accept_hidden: Collection[str] = (),
+    accept: Collection[str] = (),
 ) -> Verdict:
     """Return the verdict on the recorded migrations, given in the order of their ids.
 
     `optional` are patterns (`analytics.*`, `shop.0042_*`) of migrations that need not
     precede traffic, besides those baked into the manifest; one that a required migration
-    needs is required all the same. `accept_hidden` names hidden migrations known to be
+    needs is required all the same. `accept` names hidden or lost migrations known to be
     harmless. An absent table is an empty sequence.
     """
     rows = set(recorded)
     graph, applied = replaced_graph(manifest, rows)
-    newer, leftover, foreign = _surprises(manifest, recorded, rows)
+    newer, leftover, foreign = _sort_unknown(manifest, recorded, rows)
     verdict = Verdict(
         outcome=Outcome.INCONSISTENT,
         graph_error=graph.error,
@@ -100,17 +100,19 @@ def compare(
         inconsistent=_violations(manifest, graph, rows),
         hidden=hidden,
         unrecorded=tuple(
-            key for key in manifest.squashes if key not in rows and _stands(manifest, key, rows)
+            key
+            for key in manifest.squashes
+            if key not in rows and _is_satisfied(manifest, key, rows)
         ),
         lost=_lost(manifest, graph, rows),
         optional_pending=tuple(key for key in (*plan, *overlooked) if key not in required),
         pruned=bool(pending) and all(_is_pruned(manifest, key, rows) for key in pending),
     )
-    return msgspec.structs.replace(verdict, outcome=_outcome(verdict, accept_hidden))
+    return msgspec.structs.replace(verdict, outcome=_outcome(verdict, accept))
 
 
-def _outcome(verdict: Verdict, accept_hidden: Collection[str]) -> Outcome:
-    hidden = any(key not in accept_hidden for key in verdict.hidden)
+def _outcome(verdict: Verdict, accept: Collection[str]) -> Outcome:
+    hidden = any(key not in accept for key in verdict.hidden)
     if verdict.inconsistent or verdict.conflicts or hidden:
         return Outcome.INCONSISTENT
     if verdict.pending:
@@ -160,18 +162,18 @@ def _violations(
         sorted(
             (child, parent)
             for parent in graph.nodes - rows
-            if not _stands(manifest, parent, rows)
+            if not _is_satisfied(manifest, parent, rows)
             for child in graph.children[parent]
             if child in rows
         )
     )
 
 
-def _stands(manifest: Manifest, key: Key, rows: AbstractSet[Key]) -> bool:
-    """Tell whether a squash is as good as recorded: all that it replaces has rows."""
+def _is_satisfied(manifest: Manifest, key: Key, rows: AbstractSet[Key]) -> bool:
+    """Return whether a squash is as good as recorded: all that it replaces has rows."""
     recursive = manifest.squashing is Squashing.RECURSIVE
     return key in manifest.squashes and all(
-        original in rows or (recursive and _stands(manifest, original, rows))
+        original in rows or (recursive and _is_satisfied(manifest, original, rows))
         for original in manifest.squashes[key]
     )
 
@@ -200,7 +202,10 @@ def _is_pruned(manifest: Manifest, key: Key, rows: AbstractSet[Key]) -> bool:
 def _required(
     graph: ReplacedGraph, optional: tuple[str, ...]
 ) -> tuple[frozenset[Key], dict[str, int]]:
-    """Return what must precede traffic, with counts by app: all but the optional, and its needs."""
+    """Return what must precede traffic, with counts by app.
+
+    That is all but the optional, and whatever it depends on.
+    """
     required = {
         key for key in graph.nodes if not any(fnmatchcase(key, pattern) for pattern in optional)
     }
@@ -212,7 +217,7 @@ def _required(
     return frozenset(required), dict(sorted(Counter(map(app_of, required)).items()))
 
 
-def _surprises(
+def _sort_unknown(
     manifest: Manifest, recorded: Sequence[Key], rows: AbstractSet[Key]
 ) -> tuple[tuple[Key, ...], tuple[Key, ...], tuple[Key, ...]]:
     """Sort the rows that the manifest does not know into newer, leftover and foreign."""

@@ -1,7 +1,7 @@
 """Two manifests: what a deploy from the old one to the new one will do.
 
 Judgements about single migrations were made while baking; here they are only gathered.
-What RunPython and RunSQL do cannot be judged, and is said so.
+What RunPython and RunSQL do cannot be judged, which the step states.
 """
 
 import msgspec
@@ -115,7 +115,7 @@ def steps(nodes: list[Node]) -> tuple[Step, ...]:
 
 
 def _is_about(what: str, models: set[str]) -> bool:
-    """Tell whether a judgement is about one of these tables: it names `app.model[.column]`."""
+    """Return whether a judgement is about one of these tables: it names `app.model[.column]`."""
     words = (word.strip(",").split(".") for word in what.split())
     return any(".".join(word[:2]) in models for word in words)
 

@@ -19,7 +19,7 @@ Edges = dict[Key, set[Key]]
 
 
 class ReplacedGraph(msgspec.Struct, frozen=True, eq=False):
-    """Django's graph after replacement; `error` says why Django would refuse it."""
+    """Django's graph after replacement; `error` is why Django would refuse it."""
 
     nodes: frozenset[Key] = frozenset()
     parents: Edges = {}
@@ -35,7 +35,7 @@ def replaced_graph(
     """Return the graph that Django would build from these rows, and what it takes as applied.
 
     A squash counts as applied exactly when all that it replaces is, whatever its own row
-    says; it is usable when all or none of it is.
+    is; it is usable when all or none of it is.
     """
     order, error = _processing_order(manifest)
     if error:
@@ -95,7 +95,7 @@ def _replace(manifest: Manifest, usable: tuple[bool, ...]) -> ReplacedGraph:
     for (squash, _), use in zip(order, usable, strict=True):
         if squash not in parents:
             return ReplacedGraph(error=f"{squash} is itself replaced before it can replace")
-        change = _take_over if use else _step_aside
+        change = _remove_replaced_nodes if use else _remove_replacement_node
         change(parents, children, squash, manifest.squashes[squash])
     error = _missing(manifest, parents) or _cycle(parents)
     if error:
@@ -104,7 +104,9 @@ def _replace(manifest: Manifest, usable: tuple[bool, ...]) -> ReplacedGraph:
     return ReplacedGraph(frozenset(parents), parents, children, leaves, _conflicts(leaves))
 
 
-def _take_over(parents: Edges, children: Edges, squash: Key, replaced: Collection[Key]) -> None:
+def _remove_replaced_nodes(
+    parents: Edges, children: Edges, squash: Key, replaced: Collection[Key]
+) -> None:
     """Remove what the squash replaces, and tie its neighbours to the squash."""
     inside = set(replaced)
     for key in inside & parents.keys():
@@ -120,7 +122,9 @@ def _take_over(parents: Edges, children: Edges, squash: Key, replaced: Collectio
                 children[parent].add(squash)
 
 
-def _step_aside(parents: Edges, children: Edges, squash: Key, replaced: Collection[Key]) -> None:
+def _remove_replacement_node(
+    parents: Edges, children: Edges, squash: Key, replaced: Collection[Key]
+) -> None:
     """Remove the squash, and tie its children to the last of what it would have replaced."""
     present = {key for key in replaced if key in parents}
     last = present.difference(*(parents[key] for key in present))

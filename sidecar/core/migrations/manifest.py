@@ -111,7 +111,7 @@ class Manifest(msgspec.Struct, frozen=True, eq=False):
 def decode(data: bytes) -> Manifest:
     """Return the manifest that these bytes hold.
 
-    Raises ManifestError, with one line that says what is wrong and where.
+    Raises ManifestError, with one line about what is wrong and where.
     """
     if not data.strip():
         raise ManifestError("the manifest is empty; bake it again")

@@ -1,4 +1,4 @@
-"""What a look at `django_migrations` brought back. Times are seconds since the epoch."""
+"""What a read of `django_migrations` brought back. Times are seconds since the epoch."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from sidecar.core.reason import Reason
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that holds a lock which a running migrate waits for."""
+    """A session that holds a database lock which a migrate run waits for."""
 
     pid: int
     application: str = ""
@@ -17,13 +17,13 @@ class Blocker(msgspec.Struct, frozen=True, kw_only=True):
     """When its transaction began; None where the role may not see it."""
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class MigrateRun(msgspec.Struct, frozen=True, kw_only=True):
     """A `sidecar migrate` under way, as seen from another session."""
 
     since: float | None = None
-    """When it got its turn; None when only sessions of its command are left."""
+    """When it acquired the migration lock; None when only sessions of its command are left."""
     waiting: int = 0
-    """How many other runs wait for their turn."""
+    """How many other runs wait for the lock."""
     blocked_since: float | None = None
     blockers: tuple[Blocker, ...] = ()
 
@@ -33,7 +33,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
     Of several schemas those with the same rows are one value, and `others` has the rest.
 
-    Kept as the one value that came over the wire, so that a look which brings the same
+    Kept as the one value that came over the wire, so that a read which brings the same
     bytes costs no comparison.
     """
 
@@ -45,17 +45,17 @@ class Recorded(msgspec.Struct, frozen=True):
     """What an operator should know, such as that there is no table."""
     recent: tuple[tuple[Key, float], ...] = ()
     """The newest rows and when they were recorded, newest last; empty where the text is the
-    same as in the look before."""
-    run: Run | None = None
+    same as in the read before."""
+    run: MigrateRun | None = None
     schemas: tuple[str, ...] = ()
-    """Who has these rows, where a database with several schemas was asked; sorted."""
+    """The schemas with these rows, where several are watched; sorted."""
     failure: Reason | None = None
     """Why the rows of these schemas could not be read, though those of others could."""
     message: str | None = None
     """The same, as a line for people."""
     others: tuple["Recorded", ...] = ()
 
-    def each(self) -> tuple["Recorded", ...]:
+    def groups(self) -> tuple["Recorded", ...]:
         """Return every distinct set of rows."""
         return (self, *self.others)
 

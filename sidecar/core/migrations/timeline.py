@@ -1,4 +1,4 @@
-"""How long migrations took, as far as the times at which they were recorded can tell.
+"""How long migrations took, as far as the times at which they were recorded show it.
 
 Django records a migration when it has ended (django/db/migrations/executor.py), with the
 clock of the process that migrates. So the gap between two rows of one batch is the time
@@ -13,11 +13,11 @@ import msgspec
 
 from sidecar.core.migrations.manifest import Key
 
-LONGEST_TIMELINE: Final = 500
+MAX_TIMELINE: Final = 500
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """A migration that was applied; `took` in seconds, None where nothing tells."""
+    """A migration that was applied; `took` in seconds, None where it is not known."""
 
     key: Key
     at: float
@@ -34,28 +34,28 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """What was applied, newest last, and how much of it was seen to happen."""
+    """What was applied, newest last, and how much of it happened between two reads."""
 
     applied: tuple[Applied, ...] = ()
-    seen: int = 0
-    """How many were ever seen being applied; these are at the end of `applied`."""
+    observed: int = 0
+    """How many were ever applied between two reads; these are at the end of `applied`."""
     batch: Batch | None = None
 
 
-def begin(recent: Sequence[tuple[Key, float]]) -> Timeline:
-    """Return the timeline of a first look: nobody knows what ran in one go before it."""
+def start_timeline(recent: Sequence[tuple[Key, float]]) -> Timeline:
+    """Return the timeline of a first read: nobody knows what ran in one batch before it."""
     return Timeline(applied=tuple(Applied(key, at) for key, at in recent))
 
 
-def advance(
+def extend_timeline(
     timeline: Timeline,
     recent: Sequence[tuple[Key, float]],
     *,
     complete: bool,
     run_since: float | None = None,
 ) -> Timeline:
-    """Return the timeline after a look; `complete` says that nothing required is pending."""
-    rows = _new(timeline, recent)
+    """Return the timeline after a read; `complete`: nothing required is pending."""
+    rows = _new_rows(timeline, recent)
     if not rows:
         return timeline
     batch = timeline.batch
@@ -74,13 +74,13 @@ def advance(
         count=len(applied) + (0 if batch is None else batch.count),
     )
     return Timeline(
-        applied=(*timeline.applied, *applied)[-LONGEST_TIMELINE:],
-        seen=timeline.seen + len(applied),
+        applied=(*timeline.applied, *applied)[-MAX_TIMELINE:],
+        observed=timeline.observed + len(applied),
         batch=batch,
     )
 
 
-def _new(timeline: Timeline, recent: Sequence[tuple[Key, float]]) -> list[tuple[Key, float]]:
+def _new_rows(timeline: Timeline, recent: Sequence[tuple[Key, float]]) -> list[tuple[Key, float]]:
     """Return the rows that came after the last one that is known."""
     keys = {applied.key for applied in timeline.applied}
     rows: list[tuple[Key, float]] = []

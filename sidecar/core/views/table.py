@@ -1,6 +1,6 @@
-"""What `check` shows a person: a table of 80 columns, with colour on a terminal only.
+"""The table of `sidecar check`: 80 columns, with colour on a terminal only.
 
-The last line says what to do next.
+The last line is what to do next.
 """
 
 from collections import Counter as Tally
@@ -9,18 +9,20 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import Final, TextIO
 
-from sidecar.core.gate.snapshot import Target
+from sidecar.core.gate.database_status import DatabaseStatus, SchemaGroup
+from sidecar.core.gate.snapshot import each_group
 from sidecar.core.migrations.compare import Verdict
 from sidecar.core.migrations.diff import steps
 from sidecar.core.migrations.manifest import Manifest
-from sidecar.core.views.documents import counts, timestamp
-from sidecar.core.views.text import next_step, place, target_line
+from sidecar.core.views.documents import counts
+from sidecar.core.views.next_step import next_step
+from sidecar.core.views.text import describe_group, name_group, timestamp
 
 WIDTH: Final = 80
 GAP: Final = "  "
-SHOWN: Final = 50
+MAX_PENDING: Final = 50
 """How many pending migrations are listed."""
-FEW: Final = 10
+MAX_ROWS: Final = 10
 """How many of anything else."""
 
 BOLD, DIM, RED, GREEN, YELLOW, BLUE = "1", "2", "31", "32", "33", "36"
@@ -43,67 +45,70 @@ KINDS: Final = {
 }
 
 Paint = Callable[[str, str], str]
-"""Makes a text look like something: text and ANSI code."""
+"""Colours a text: takes the text and an ANSI code."""
 
 
 def painter(stream: TextIO, environment: Mapping[str, str]) -> Paint:
-    """Return what colours text where a person looks on and wants it (no-color.org)."""
+    """Return what colours text on a terminal whose user wants it (no-color.org)."""
     if not stream.isatty() or environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
         return lambda text, _: text
     return lambda text, code: f"\033[{code}m{text}\033[0m"
 
 
-def lines(targets: Sequence[Target], manifest: Manifest, paint: Paint) -> Iterator[str]:
-    """Yield the whole answer; of many schemas the worst few are shown."""
-    worst = sorted(targets, key=lambda target: list(RANK).index(_state(target)))
+def format_table(
+    databases: Sequence[DatabaseStatus], manifest: Manifest, paint: Paint
+) -> Iterator[str]:
+    """Yield the lines of the table; of many schemas the worst few are shown."""
+    targets = [*each_group(databases)]
+    worst = sorted(targets, key=lambda target: list(RANK).index(_state(target[1])))
     release = f"release {manifest.release}, " if manifest.release else ""
     yield paint(f"{release}manifest {manifest.digest[:19]}", DIM)
     yield from _overview(worst, paint)
-    for target in worst[:FEW]:
-        if target.verdict is not None and target.failure is None:
-            yield from _pending(target, manifest, paint)
-            yield from _surprises(target.verdict)
+    for _, group in worst[:MAX_ROWS]:
+        if group.verdict is not None and group.failure is None:
+            yield from _pending(group.verdict, manifest, paint)
+            yield from _unexpected(group.verdict)
     yield ""
-    for target in worst[:FEW]:
-        name = f"{place(target)}: " if len(targets) > 1 else ""
-        text = wrap(_clean(name + target_line(target)), WIDTH, subsequent_indent=GAP)
-        yield from (paint(line, RANK[_state(target)]) for line in text)
-    yield paint(f"next: {next_step(worst[0].reason, worst)}", BOLD)
+    for database, group in worst[:MAX_ROWS]:
+        name = f"{name_group(database, group)}: " if len(targets) > 1 else ""
+        line = _clean(name + describe_group(database, group))
+        text = wrap(line, WIDTH, subsequent_indent=GAP)
+        yield from (paint(line, RANK[_state(group)]) for line in text)
+    yield paint(f"next: {next_step(worst[0][1].reason, databases)}", BOLD)
 
 
-def _state(target: Target) -> str:
-    if target.failure is not None or target.verdict is None:
+def _state(group: SchemaGroup) -> str:
+    if group.failure is not None or group.verdict is None:
         return "unknown"
-    return target.verdict.outcome
+    return group.verdict.outcome
 
 
-def _overview(targets: Sequence[Target], paint: Paint) -> Iterator[str]:
+def _overview(targets: Sequence[tuple[DatabaseStatus, SchemaGroup]], paint: Paint) -> Iterator[str]:
     rows = [["DATABASE", "SCHEMA", "STATE", "APPLIED", "LAST MIGRATED"]]
-    for target in targets[:FEW]:
-        expected, applied = counts(target.verdict) if target.verdict is not None else (0, 0)
-        count = f"{applied} of {expected}" if _state(target) != "unknown" else "?"
-        when = (timestamp(target.last_applied) or "-").partition(".")[0].replace("T", " ")
-        when += "Z" if target.last_applied is not None else ""
-        schema = target.schema or (f"{target.count} schemas" if target.schemas else "-")
-        rows.append([target.database, schema, _state(target), count, when])
+    for database, group in targets[:MAX_ROWS]:
+        expected, applied = counts(group.verdict) if group.verdict is not None else (0, 0)
+        count = f"{applied} of {expected}" if _state(group) != "unknown" else "?"
+        when = (timestamp(group.last_applied) or "-").partition(".")[0].replace("T", " ")
+        when += "Z" if group.last_applied is not None else ""
+        schema = group.schema or (f"{group.count} schemas" if group.schemas else "-")
+        rows.append([database.database, schema, _state(group), count, when])
     grid = _grid(rows, (12, 16, 12, 12, 20))
     yield paint(next(grid), BOLD)
     for line in grid:
         state = next((state for state in RANK if f"{GAP}{state} " in line), None)
         yield line if state is None else line.replace(state, paint(state, RANK[state]), 1)
     rest: Tally[str] = Tally()
-    for target in targets[FEW:]:
-        rest[_state(target)] += target.count
+    for _, group in targets[MAX_ROWS:]:
+        rest[_state(group)] += group.count
     if rest:
         yield "and " + ", ".join(f"{rest[state]} {state}" for state in RANK if rest[state])
 
 
-def _pending(target: Target, manifest: Manifest, paint: Paint) -> Iterator[str]:
-    assert target.verdict is not None  # noqa: S101 - asked for by the only caller
-    pending = target.verdict.pending
+def _pending(verdict: Verdict, manifest: Manifest, paint: Paint) -> Iterator[str]:
+    pending = verdict.pending
     if not pending:
         return
-    ahead = steps([manifest.nodes[key] for key in pending[:SHOWN]])
+    ahead = steps([manifest.nodes[key] for key in pending[:MAX_PENDING]])
     number, name = len(str(len(ahead))), min(44, max(len(step.migration) for step in ahead))
     yield ""
     yield paint(f"{'#':>{number}}{GAP}{'PENDING':{name}}{GAP}WHAT IT DOES", BOLD)
@@ -114,8 +119,8 @@ def _pending(target: Target, manifest: Manifest, paint: Paint) -> Iterator[str]:
         yield from [beside] if len(beside) <= WIDTH else [*key, *_below(operations)]
         for risk in step.risks:
             yield from (paint(line, YELLOW) for line in _below(f"! {risk}", hanging=GAP))
-    if len(pending) > SHOWN:
-        yield f"and {len(pending) - SHOWN} more (check --json names all)"
+    if len(pending) > MAX_PENDING:
+        yield f"and {len(pending) - MAX_PENDING} more (check --json names all)"
 
 
 def _below(text: str, hanging: str = "") -> list[str]:
@@ -123,7 +128,7 @@ def _below(text: str, hanging: str = "") -> list[str]:
     return wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + hanging)
 
 
-def _surprises(verdict: Verdict) -> Iterator[str]:
+def _unexpected(verdict: Verdict) -> Iterator[str]:
     found: dict[str, list[str]] = {
         "refused": [
             f"{child} is applied before {parent}" for child, parent in verdict.inconsistent
@@ -134,9 +139,9 @@ def _surprises(verdict: Verdict) -> Iterator[str]:
     found["duplicate"] = [f"{verdict.duplicates} rows"] if verdict.duplicates else []
     rows = []
     for title, entries in found.items():
-        shown = entries[:FEW]
-        if len(entries) > FEW:
-            shown.append(f"and {len(entries) - FEW} more")
+        shown = entries[:MAX_ROWS]
+        if len(entries) > MAX_ROWS:
+            shown.append(f"and {len(entries) - MAX_ROWS} more")
         rows += [[title if at == 0 else "", entry] for at, entry in enumerate(shown)]
     if rows:
         yield ""
@@ -144,7 +149,7 @@ def _surprises(verdict: Verdict) -> Iterator[str]:
 
 
 def _clean(text: str) -> str:
-    """Return what a database or a server said without what could command a terminal."""
+    """Return text from a database without what could control a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

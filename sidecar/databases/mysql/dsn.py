@@ -1,12 +1,11 @@
 """A MySQL or MariaDB URL as Django people write it."""
 
-from difflib import get_close_matches
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from sidecar.errors import UsageError
+from sidecar.errors import UsageError, did_you_mean
 
 ENCODE: Final = (
     "if that is part of a password, percent-encode its special characters "
@@ -104,8 +103,7 @@ def _parameters(text: str) -> dict[str, str]:
         elif name not in DJANGO:
             if any("password" in other or "passwd" in other for other, _ in given):
                 raise UsageError(f"the database URL has an unknown parameter; {ENCODE}")
-            close = get_close_matches(name, KNOWN, 1)
-            hint = f"; did you mean {close[0].replace('_', '-')}?" if close else ""
+            hint = did_you_mean(name, KNOWN).replace("_", "-")
             raise UsageError(f"the database URL has an unknown parameter {said!r}{hint}")
     return query
 

@@ -8,7 +8,7 @@ import asyncio
 from typing import Final, cast
 
 from sidecar.core.migrations.manifest import Key
-from sidecar.core.migrations.recorded import Recorded, Run
+from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.databases.base import Address
 from sidecar.errors import DatabaseError, UsageError
 
@@ -106,7 +106,7 @@ class Mysql:
             note=note,
             recent=recent,
             # Who runs, since when, and what blocks it, another user's session may not see.
-            run=Run() if running else None,
+            run=MigrateRun() if running else None,
         )
 
     def _drop(self) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from sidecar.errors import UsageError
+from sidecar.errors import UsageError, did_you_mean
 
 SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 ENCODE: Final = (
@@ -64,10 +64,7 @@ def _parameters(text: str) -> dict[str, str]:
         elif name.lower() not in DJANGO:
             if any("password" in other for other, _ in given):
                 raise UsageError(f"the database URL has an unknown parameter; {ENCODE}")
-            from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
-
-            close = get_close_matches(name, LIBPQ, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(name, LIBPQ)
             raise UsageError(f"the database URL has an unknown parameter {name!r}{hint}")
     _check_port(query.get("port"))
     if query.get("sslmode", "prefer") not in SSLMODES:

@@ -15,7 +15,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from sidecar.core.migrations.recorded import Recorded, Run
+from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.core.reason import Reason
 from sidecar.databases.base import UNQUERIED_SCHEMAS, Address
 from sidecar.databases.postgres.connection import TABLE, Session
@@ -203,7 +203,7 @@ class PostgresSchemas:
         for name in gone - {row["schema"] for row in rows}:
             del self._known[name]
 
-    async def _run(self, connection: asyncpg.Connection) -> Run | None:
+    async def _run(self, connection: asyncpg.Connection) -> MigrateRun | None:
         """Look for a run of migrate, after the rows were read: they are older than it then."""
         await connection.execute(begin(self._address))
         place = await connection.fetchval(PLACE, TABLE)

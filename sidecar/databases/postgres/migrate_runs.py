@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from sidecar.core.migrations.recorded import Blocker, Run
+from sidecar.core.migrations.recorded import Blocker, MigrateRun
 
 CLASS: Final = 0x646A736D
 """The upper half of the lock's key: "djsm"; the lower half is the schema's oid."""
@@ -81,12 +81,12 @@ RUN: Final = f"""
 """
 
 
-def run_of(row: asyncpg.Record) -> Run | None:
+def run_of(row: asyncpg.Record) -> MigrateRun | None:
     """Return the run that a row of `RUN` tells of, if any."""
     if not row["locked"] and not row["applying"]:
         return None
     _, _, since = (row["holder"] or "").partition(" since ")
-    return Run(
+    return MigrateRun(
         since=float(since) if since and row["locked"] else None,
         waiting=row["waiting"],
         blocked_since=row["blocked_since"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from sidecar.core.migrations.manifest import Key
-from sidecar.core.migrations.recorded import Recorded, Run
+from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.databases.base import Address
 from sidecar.databases.postgres.connection import TABLE, Session, quote
 from sidecar.databases.postgres.migrate_runs import ANYWHERE, RUN, run_of
@@ -154,7 +154,7 @@ class Postgres:
         rows = await connection.fetch(RECENT.format(table=self._table))
         return tuple((Key(row["key"]), row["at"]) for row in reversed(rows))
 
-    async def _run(self, connection: asyncpg.Connection, schema: int | None) -> Run | None:
+    async def _run(self, connection: asyncpg.Connection, schema: int | None) -> MigrateRun | None:
         if schema is None:
             return None
         (row,) = await connection.fetch(RUN, schema)

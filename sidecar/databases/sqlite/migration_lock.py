@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from sidecar.core.migrations.recorded import Run
+from sidecar.core.migrations.recorded import MigrateRun
 from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import DatabaseDenied, UsageError
 
@@ -75,7 +75,7 @@ class SqliteMigrationLock:
             os.close(descriptor)
 
 
-def run_of(file: Path) -> Run | None:
+def run_of(file: Path) -> MigrateRun | None:
     """Return the run that has the turn at this file now, if any."""
     try:
         descriptor = os.open(lock_file(file), os.O_RDONLY | os.O_CLOEXEC)
@@ -85,7 +85,7 @@ def run_of(file: Path) -> Run | None:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         text = os.read(descriptor, 32).decode(errors="replace")
-        return Run(since=_number(text))
+        return MigrateRun(since=_number(text))
     except OSError:
         return None
     finally:

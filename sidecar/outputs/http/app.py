@@ -1,204 +1,155 @@
 """The HTTP endpoints: probes for Kubernetes, metrics, and what people and scripts read.
 
-Answers come from memory and are rendered when the gate changes; nobody who asks can make
-a database be asked.
+Answers come from memory and are rendered when the gate changes; no request can make a
+database be read.
 """
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 from aiohttp import web
+from multidict import CIMultiDict
 
-from sidecar.core.gate.snapshot import Snapshot, Target
-from sidecar.core.gate.state import Phase
-from sidecar.core.views.documents import health_document, timestamp
-from sidecar.core.views.text import is_fine, next_step, place, target_line
+from sidecar.core.gate.snapshot import Snapshot
+from sidecar.core.views.verbose import format_verbose
 
-SHOWN: Final = 5
-"""How many pending migrations a verbose probe names."""
-
-HEADERS: Final = {"Cache-Control": "no-store", "Server": "migration-sidecar"}
-TEXT: Final = {**HEADERS, "Content-Type": "text/plain; charset=utf-8"}
-HEALTH: Final = {**HEADERS, "Content-Type": "application/health+json"}
-DENIED: Final = {**TEXT, "WWW-Authenticate": 'Bearer realm="migration-sidecar"'}
+COMMON: Final = {"Cache-Control": "no-store", "Server": "migration-sidecar"}
+TEXT: Final = CIMultiDict({**COMMON, "Content-Type": "text/plain; charset=utf-8"})
+JSON: Final = CIMultiDict({**COMMON, "Content-Type": "application/json"})
+DENIED: Final = CIMultiDict({**TEXT, "WWW-Authenticate": 'Bearer realm="migration-sidecar"'})
 # A browser knows no bearer tokens; it asks its user for a password, and then sends that to
-# /status, too. /status itself does not ask, so that no dialogue opens over a page that is read.
-DENIED_BROWSER: Final = {**TEXT, "WWW-Authenticate": 'Basic realm="migration-sidecar"'}
-ASKED_BROWSER: Final = b"the token is needed: as the password, with any user name\n"
-JSON: Final = {**HEADERS, "Content-Type": "application/json"}
+# /status, too. /status itself does not ask, so that no dialogue opens over a page that is open.
+DENIED_PAGE: Final = CIMultiDict({**TEXT, "WWW-Authenticate": 'Basic realm="migration-sidecar"'})
+REFUSED: Final = CIMultiDict({**TEXT, "Allow": "GET, HEAD"})
 
-Render = Callable[[str], tuple[bytes, str]]
+Answer = Callable[[web.BaseRequest], web.Response]
 
 
-class Web:
+class Endpoints:
     """Answers probes and people from the latest snapshot."""
 
     def __init__(
         self,
         snapshot: Snapshot,
         *,
-        alive: Callable[[], bool],
-        render_metrics: Render,
+        is_alive: Callable[[], bool],
+        render_metrics: Callable[[str], tuple[bytes, str]],
         render_status: Callable[[Snapshot], object],
-        page: tuple[bytes, dict[str, str]] | None,
-        admits: Callable[[str], bool] | None = None,
+        page: tuple[bytes, Mapping[str, str]] | None,
+        authorizes: Callable[[str], bool] | None = None,
     ) -> None:
-        """Take the first snapshot, and what is asked for an answer.
+        """Take the first snapshot, and what renders the answers.
 
-        `page` is the body and the headers of `/`; without one there are no details either, only
-        bare probes. `admits`, where given, judges the Authorization header of those who ask.
+        `render_metrics` takes an Accept header and returns body and content type. `page` is
+        body and headers of `/`; None: there are no details at all, only bare probes.
+        `authorizes`, where given, decides by the Authorization header who may see details.
         """
+        self._is_alive = is_alive
         self._render_metrics = render_metrics
         self._render_status = render_status
         self._page = page
-        self._admits = admits
-        self._alive = alive
+        self._authorizes = authorizes
         self.announce(snapshot)
 
     def announce(self, snapshot: Snapshot) -> None:
         """Answer with this snapshot from now on."""
         gate = snapshot.gate
         self._snapshot = snapshot
-        self._status = 200 if gate.ready else 503
-        self._body = f"{gate.reason}\n".encode()
-        self._document: bytes | None = None
-        self._started = 503 if gate.opened_at is None else 200
+        self._ready_status = 200 if gate.ready else 503
+        self._started_status = 503 if gate.opened_at is None else 200
+        self._reason = f"{gate.reason}\n".encode()
+        self._status_document: bytes | None = None
+        self._compressed: dict[str, bytes] = {}
 
-    def probes(self, *, details_too: bool) -> web.Application:
-        """Return the application with the probes, and the details unless they live elsewhere."""
-        app = web.Application(client_max_size=0)
-        _add(app, "GET", "/livez", self._livez)
-        _add(app, "GET", "/healthz", self._livez)
-        _add(app, "GET", "/readyz", self._readyz)
-        _add(app, "GET", "/startupz", self._startupz)
-        if details_too:
-            self._add_details(app)
-        _add(app, "*", "/{path:.*}", _refuse)
-        return app
+    def probes(self) -> dict[str, Answer]:
+        """Return what answers probes, by path."""
+        return {
+            "/livez": self._livez,
+            "/healthz": self._livez,
+            "/readyz": self._readyz,
+            "/startupz": self._startupz,
+        }
 
-    def details(self) -> web.Application:
-        """Return the application with the details alone."""
-        app = web.Application(client_max_size=0)
-        self._add_details(app)
-        _add(app, "*", "/{path:.*}", _refuse)
-        return app
-
-    def _add_details(self, app: web.Application) -> None:
-        _add(app, "GET", "/metrics", self._metrics)
+    def details(self) -> dict[str, Answer]:
+        """Return what answers everybody else, by path."""
+        found: dict[str, Answer] = {"/metrics": self._metrics}
         if self._page is not None:
-            _add(app, "GET", "/status", self._statusz)
-            _add(app, "GET", "/", partial(self._front, *self._page))
+            found |= {"/status": self._statusz, "/": self._index}
+        return found
 
-    async def _livez(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        if self._alive():
-            return web.Response(body=b"ok\n", headers=TEXT)
-        return web.Response(status=503, body=b"the watcher is stuck\n", headers=TEXT)
+    def _livez(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002
+        if self._is_alive():
+            return respond(200, b"ok\n")
+        return respond(503, b"the watcher is stuck\n")
 
-    async def _readyz(self, request: web.Request) -> web.Response:
-        if request.query_string:
-            if request.query.get("format") == "json":
-                return self._health(request)
-            if "verbose" in request.query and self._may_see(request):
-                body = verbose(self._snapshot).encode()
-                return web.Response(status=self._status, body=body, headers=TEXT)
-        if "health+json" in request.headers.get("Accept", ""):
-            return self._health(request)
-        return web.Response(status=self._status, body=self._body, headers=TEXT)
+    def _readyz(self, request: web.BaseRequest) -> web.Response:
+        if request.query_string and "verbose" in request.query and self._may_see_details(request):
+            return respond(self._ready_status, format_verbose(self._snapshot).encode())
+        return respond(self._ready_status, self._reason)
 
-    def _may_see(self, request: web.Request) -> bool:
-        return self._page is not None and self._admitted(request)
+    def _startupz(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002
+        return respond(self._started_status, self._reason)
 
-    def _admitted(self, request: web.Request) -> bool:
-        return self._admits is None or self._admits(request.headers.get("Authorization", ""))
-
-    def _health(self, request: web.Request) -> web.Response:
-        document = health_document(self._snapshot)
-        if not self._may_see(request):
-            document = {"status": document["status"]}
-        body = msgspec.json.encode(document)
-        return web.Response(status=self._status, body=body, headers=HEALTH)
-
-    async def _startupz(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        return web.Response(status=self._started, body=self._body, headers=TEXT)
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        if not self._admitted(request):
-            return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
+    def _metrics(self, request: web.BaseRequest) -> web.Response:
+        if not self._is_authorized(request):
+            return respond(401, b"a bearer token is needed\n", DENIED)
         body, content_type = self._render_metrics(request.headers.get("Accept", ""))
-        response = web.Response(body=body, headers={**HEADERS, "Content-Type": content_type})
-        if "q=0" not in request.headers.get("Accept-Encoding", ""):
-            response.enable_compression()
-        return response
+        headers = CIMultiDict({**COMMON, "Content-Type": content_type})
+        if accepts_gzip(request.headers.get("Accept-Encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+            if content_type not in self._compressed:
+                self._compressed[content_type] = compress(body)
+            body = self._compressed[content_type]
+        return respond(200, body, headers)
 
-    async def _statusz(self, request: web.Request) -> web.Response:
-        if not self._admitted(request):
-            return web.Response(status=401, body=b"a bearer token is needed\n", headers=DENIED)
-        if self._document is None:
-            self._document = msgspec.json.encode(self._render_status(self._snapshot))
-        return web.Response(body=self._document, headers=JSON)
+    def _statusz(self, request: web.BaseRequest) -> web.Response:
+        if not self._is_authorized(request):
+            return respond(401, b"a bearer token is needed\n", DENIED)
+        if self._status_document is None:
+            self._status_document = msgspec.json.encode(self._render_status(self._snapshot))
+        return respond(200, self._status_document, JSON)
 
-    async def _front(
-        self, body: bytes, headers: dict[str, str], request: web.Request
-    ) -> web.Response:
-        if not self._admitted(request):
-            return web.Response(status=401, body=ASKED_BROWSER, headers=DENIED_BROWSER)
-        return web.Response(body=body, headers=headers)
+    def _index(self, request: web.BaseRequest) -> web.Response:
+        assert self._page is not None  # noqa: S101 - `details` offers no page otherwise
+        if not self._is_authorized(request):
+            text = b"the token is needed: as the password, with any user name\n"
+            return respond(401, text, DENIED_PAGE)
+        body, headers = self._page
+        return respond(200, body, CIMultiDict(headers))
 
+    def _may_see_details(self, request: web.BaseRequest) -> bool:
+        return self._page is not None and self._is_authorized(request)
 
-def _add(
-    app: web.Application,
-    method: str,
-    path: str,
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> None:
-    if method == "GET":
-        app.router.add_get(path, handler, expect_handler=_expect_nothing)
-    else:
-        app.router.add_route(method, path, handler, expect_handler=_expect_nothing)
-
-
-async def _expect_nothing(request: web.Request) -> None:
-    """Answer at once whatever Expect says: no body is read, so none need be announced."""
+    def _is_authorized(self, request: web.BaseRequest) -> bool:
+        if self._authorizes is None:
+            return True
+        return self._authorizes(request.headers.get("Authorization", ""))
 
 
-async def _refuse(request: web.Request) -> web.Response:
-    """Answer all else in our own words: aiohttp's would tell what we run on."""
+def respond(status: int, body: bytes, headers: "CIMultiDict[str]" = TEXT) -> web.Response:
+    """Return a response; aiohttp adds to its headers, so each has its own."""
+    return web.Response(status=status, body=body, headers=headers.copy())
+
+
+def accepts_gzip(encodings: str) -> bool:
+    """Return whether an Accept-Encoding header asks for gzip; `gzip;q=0` refuses it."""
+    for part in encodings.lower().split(","):
+        name, _, quality = part.partition(";")
+        if name.strip() == "gzip":
+            return quality.replace(" ", "").rstrip("0") not in {"q=", "q=0."}
+    return False
+
+
+def compress(body: bytes) -> bytes:
+    """Return the body as gzip, at half the work of the default for a tenth more bytes."""
+    packer = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
+    return packer.compress(body) + packer.flush()
+
+
+def refuse(request: web.BaseRequest) -> web.Response:
+    """Refuse what no endpoint answers."""
     if request.method in {"GET", "HEAD"}:
-        return web.Response(status=404, body=b"not found; try /readyz\n", headers=TEXT)
-    headers = {**TEXT, "Allow": "GET, HEAD"}
-    return web.Response(status=405, body=b"only GET and HEAD\n", headers=headers)
-
-
-def verbose(snapshot: Snapshot) -> str:
-    """Return each check on a line, as the Kubernetes API server does, and what to do."""
-    gate = snapshot.gate
-    lines = [
-        line
-        for target in snapshot.targets
-        for line in _check_lines(target, ready=gate.ready or is_fine(target, snapshot))
-    ]
-    since = timestamp(gate.since + snapshot.epoch)
-    held = f", holding: {gate.holding}" if gate.holding else ""
-    outcome = "passed" if gate.ready else "failed"
-    lines.append(f"readyz check {outcome}: {gate.reason}{held} since {since}")
-    if not gate.ready or gate.phase is Phase.HOLDING:
-        lines.append(f"next: {next_step(gate.holding or gate.reason, snapshot.targets)}")
-    return "\n".join(lines) + "\n"
-
-
-def _check_lines(target: Target, *, ready: bool) -> list[str]:
-    told, name = target_line(target), place(target)
-    if not ready:
-        lines = [f"[-]{name} {told}"]
-    elif told == target.reason and target.failure is None:
-        return [f"[+]{name} ok"]
-    else:
-        lines = [f"[+]{name} ok, warning: {told}"]
-    verdict = target.verdict if target.failure is None else None
-    pending = () if verdict is None else verdict.pending
-    lines += [f"    pending {key}" for key in pending[:SHOWN]]
-    if len(pending) > SHOWN:
-        lines.append(f"    and {len(pending) - SHOWN} more")
-    return lines
+        return respond(404, b"not found; try /readyz\n")
+    return respond(405, b"only GET and HEAD\n", REFUSED)

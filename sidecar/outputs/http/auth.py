@@ -18,8 +18,8 @@ class Token:
         if not self._read():
             raise UsageError(f"token_file {file}: cannot be read, or is empty")
 
-    def admits(self, authorization: str) -> bool:
-        """Tell whether an Authorization header carries the token; nobody gets in without one.
+    def authorizes(self, authorization: str) -> bool:
+        """Return whether an Authorization header carries the token; without a token none does.
 
         Scripts send it as a bearer token, browsers as the password of whatever user.
         """

@@ -5,12 +5,13 @@ import logging
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from sidecar.errors import UsageError
+from sidecar.outputs.http.server import Server
 
 LOG = logging.getLogger("sidecar.listen")
 
@@ -24,6 +25,7 @@ class Listeners:
     def __init__(self) -> None:
         """Start with none."""
         self._servers: list[asyncio.Server] = []
+        self._protocols: list[Server] = []
 
     async def __aenter__(self) -> Self:
         """Open nothing yet."""
@@ -38,19 +40,22 @@ class Listeners:
         """Close every server."""
         for server in self._servers:
             server.close()
+        for protocols in self._protocols:
+            await protocols.close()
 
     async def open(
         self,
-        protocol: Callable[[], asyncio.Protocol],
+        protocols: Server,
         addresses: Sequence[str],
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Serve connections to each address, and log where. Raises UsageError."""
+        """Serve connections to each address, and log each. Raises UsageError."""
         loop = asyncio.get_running_loop()
+        self._protocols.append(protocols)
         for address in addresses:
             bound = bind(address)
-            self._servers.append(await loop.create_server(protocol, sock=bound, ssl=tls))
-            url = shown(bound, secure=tls is not None)
+            self._servers.append(await loop.create_server(protocols, sock=bound, ssl=tls))
+            url = format_url(bound, secure=tls is not None)
             LOG.info("listening on %s", url, extra={"facts": {"listen": url}})
 
 
@@ -72,12 +77,12 @@ def split(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def shown(bound: socket.socket, *, secure: bool = False) -> str:
+def format_url(bound: socket.socket, *, secure: bool = False) -> str:
     """Return a bound address as a URL."""
     if bound.family == socket.AF_UNIX:
         return f"unix:{bound.getsockname()}"
     host, port = bound.getsockname()[:2]
-    host = {"::": "localhost", "0.0.0.0": "localhost"}.get(host, host)  # noqa: S104 - shown, not bound
+    host = {"::": "localhost", "0.0.0.0": "localhost"}.get(host, host)  # noqa: S104 - a text, not bound
     scheme = "https" if secure else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
@@ -89,7 +94,7 @@ def _bind_tcp(host: str, port: int) -> socket.socket:
                 ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
             )
         except OSError:
-            # No IPv6 on this host, or the port is taken: the attempt below tells which.
+            # No IPv6 on this host, or the port is taken: the attempt below shows which.
             host = "0.0.0.0"  # noqa: S104 - a probe comes from the node, not from this pod
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -109,7 +114,7 @@ def _bind_unix(path: Path) -> socket.socket:
 
 
 def _is_stale(path: Path) -> bool:
-    """Tell whether nobody listens on a socket that a dead process left behind."""
+    """Return whether nobody listens on a socket that a dead process left behind."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))

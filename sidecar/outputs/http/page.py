@@ -1,4 +1,4 @@
-"""The status page for people: one static file, and the policy that lets only it run.
+"""The status page for people: one static document, and the policy that lets only it run.
 
 The page asks `/status` for everything, so it is the same for every gate; the policy (CSP) allows
 its own script and style by their hashes, requests to where it came from, and nothing else.
@@ -12,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-NAME: Final = "status.html"
+SCRIPTS: Final = ("status.js", "status_live.js")
+"""What draws the page, and what keeps it up to date; sent as one script."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -24,7 +25,13 @@ class Page(msgspec.Struct, frozen=True):
 
 def load() -> Page:
     """Return the page that is shipped with this package."""
-    body = files(__package__).joinpath(NAME).read_bytes()
+    folder = files(__package__)
+
+    def read(name: str) -> bytes:
+        return folder.joinpath(name).read_bytes()
+
+    body = read("status.html").replace(b"{css}", read("status.css"))
+    body = body.replace(b"{script}", b"".join(map(read, SCRIPTS)))
     policy = (
         "default-src 'none'",
         f"script-src {_hashes(body, b'script')}",

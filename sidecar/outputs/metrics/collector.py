@@ -1,137 +1,152 @@
-"""Metrics for Prometheus, taken in with each snapshot and written when they are asked for.
+"""A prometheus_client Collector: the gauges of a snapshot."""
 
-What is measured, and what it means, stands in `core.measures`.
-"""
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from sidecar.core.gate.snapshot import Snapshot, Target
+from sidecar.core.gate.database_status import DatabaseStatus, SchemaGroup
+from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.gate.state import Phase
-from sidecar.core.migrations.timeline import Applied
-from sidecar.outputs.metrics.definitions import FAILURES, MEASURES
-from sidecar.outputs.metrics.exposition import END, Sample, chosen, written
-from sidecar.outputs.metrics.samples import samples
+from sidecar.core.migrations.manifest import app_of
+from sidecar.core.reason import Reason
+from sidecar.outputs.metrics.definitions import DEFINITIONS, PREFIX, Kind
 
-DURATION, MIGRATIONS = "check_duration_seconds", "migration_duration_seconds"
+STATUSES: Final = ("current", "ahead", "behind", "inconsistent", "unknown", "optional")
 
-Families = dict[str, list[Sample]]
-
-
-class Durations:
-    """How often something took at most so many seconds: a histogram."""
-
-    def __init__(self, name: str) -> None:
-        """Take the measure's name, which has the buckets."""
-        self._bounds = MEASURES[name].buckets
-        self._counts = [0] * (len(self._bounds) + 1)
-        self._sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one."""
-        at = next((n for n, most in enumerate(self._bounds) if seconds <= most), -1)
-        self._counts[at] += 1
-        self._sum += seconds
-
-    def samples(self, database: str) -> Iterator[Sample]:
-        """Yield the buckets, each with all before it, the count and the sum."""
-        bounds = (*map(str, map(float, self._bounds)), "+Inf")
-        for bound, count in zip(bounds, accumulate(self._counts), strict=True):
-            yield "_bucket", (database, bound), count
-        yield "_count", (database,), sum(self._counts)
-        yield "_sum", (database,), self._sum
+Sample = tuple[str, tuple[str, ...], float]
+"""A metric's name, the values of its labels, its value."""
 
 
-class Metrics:
-    """`announce` takes in a snapshot, `render` answers a scrape."""
+class SnapshotCollector(Collector):
+    """Collects the gauges of the latest snapshot."""
 
     def __init__(self, version: str) -> None:
-        """Begin to count; nothing is known before the first snapshot."""
+        """Take the sidecar's version; there is no snapshot yet."""
         self._version = version
-        self._snapshot: Snapshot | None = None
-        self._rendered: dict[str, bytes] = {}
-        self._written: dict[str, dict[str, tuple[list[Sample], bytes]]] = {}
-        self._looks: dict[str, int] = {}
-        self._seen: dict[str, int] = {}
-        self._phase: Phase | None = None
-        self._durations: dict[str, Durations] = {}
-        self._migrations: dict[str, Durations] = {}
-        self._checks: Counter[tuple[str, str]] = Counter()
-        self._transitions: Counter[Phase] = Counter(dict.fromkeys(Phase, 0))
+        self.snapshot: Snapshot | None = None
 
-    def announce(self, snapshot: Snapshot) -> None:
-        """Take in what is new; a scrape reads it from memory."""
-        self._snapshot = snapshot
-        self._rendered.clear()
-        for database, targets in by_database(snapshot.targets).items():
-            self._take_in(database, targets)
-        if snapshot.gate.phase is not self._phase:
-            self._phase = snapshot.gate.phase
-            self._transitions[self._phase] += 1
+    def collect(self) -> Iterable[Metric]:
+        """Return each gauge and info metric, without samples as long as they are not known."""
+        families: dict[str, GaugeMetricFamily] = {
+            name: GaugeMetricFamily(PREFIX + name, each.help, labels=each.labels)
+            for name, each in DEFINITIONS.items()
+            if each.kind is Kind.GAUGE
+        }
+        families["build_info"].add_metric([self._version], 1)
+        if self.snapshot is not None:
+            for name, labels, value in gauges(self.snapshot):
+                families[name].add_metric(labels, value)
+        return [*families.values(), self._info()]
 
-    def _take_in(self, database: str, targets: Sequence[Target]) -> None:
-        target = targets[0]  # All of a database are looked at together.
-        if database not in self._looks:
-            self._durations[database] = Durations(DURATION)
-            self._migrations[database] = Durations(MIGRATIONS)
-            # A series that begins with its first failure has no increase to show.
-            self._checks.update(dict.fromkeys(((database, of) for of in ("ok", *FAILURES)), 0))
-        if target.looks != self._looks.get(database, 0):
-            self._durations[database].observe(target.took)
-            failure = next((each.failure for each in targets if each.failure), None)
-            self._checks[database, failure or "ok"] += 1
-        self._looks[database] = target.looks
-        for applied in unseen(target, self._seen.get(database, 0)):
-            if applied.took is not None:
-                self._migrations[database].observe(applied.took)
-        self._seen[database] = target.seen
-
-    def render(self, accept: str) -> tuple[bytes, str]:
-        """Return body and content type for a scrape with this Accept header."""
-        content_type = chosen(accept)
-        if content_type not in self._rendered:
-            self._rendered[content_type] = self._write(content_type)
-        return self._rendered[content_type], content_type
-
-    def _write(self, content_type: str) -> bytes:
-        """Return all metrics; those that are as they were need not be written anew.
-
-        Most are, from one look to the next, and writing is what a scrape costs.
-        """
-        families = self._families()
-        before = self._written.setdefault(content_type, {})
-        for name, measure in MEASURES.items():
-            found = families[name]
-            if name not in before or before[name][0] != found:
-                before[name] = found, written(name, measure, found, content_type)
-        return b"".join(text for _, text in before.values()) + END[content_type]
-
-    def _families(self) -> Families:
-        """Return what is known of each measure."""
-        families: Families = defaultdict(list)
-        families["build_info"] = [("", (self._version,), 1)]
-        families["gate_transitions"] = [("", (to,), n) for to, n in self._transitions.items()]
-        families["checks"] = [("", key, count) for key, count in self._checks.items()]
-        for name, found in ((DURATION, self._durations), (MIGRATIONS, self._migrations)):
-            families[name] = [one for key, each in found.items() for one in each.samples(key)]
-        if self._snapshot is not None:
-            for name, labels, value in samples(self._snapshot):
-                families[name].append(("", labels, value))
-            of = self._snapshot.identity
-            families["info"] = [("", (of.release or "", of.manifest, of.django), 1)]
-        return families
+    def _info(self) -> InfoMetricFamily:
+        # The client adds the suffix: its samples are django_schema_info.
+        definition = DEFINITIONS["info"]
+        family = InfoMetricFamily(PREFIX.rstrip("_"), definition.help, labels=[])
+        if self.snapshot is not None:
+            identity = self.snapshot.identity
+            values = (identity.release or "", identity.manifest, identity.django)
+            family.add_metric([], dict(zip(definition.labels, values, strict=True)))
+        return family
 
 
-def by_database(targets: Sequence[Target]) -> dict[str, list[Target]]:
-    """Return the targets of each database."""
-    found: dict[str, list[Target]] = defaultdict(list)
-    for target in targets:
-        found[target.database].append(target)
-    return found
+def gauges(snapshot: Snapshot) -> Iterator[Sample]:
+    """Yield the gauges of a snapshot, as far as they are known."""
+    gate = snapshot.gate
+    yield "ready", (), gate.ready
+    for phase in Phase:
+        yield "phase", (phase,), phase is gate.phase
+    for reason in Reason:
+        yield "reason", (reason,), reason is gate.reason
+    yield "phase_changed_timestamp_seconds", (), gate.since + snapshot.epoch
+    if gate.opened_at is not None:
+        yield "time_to_first_open_seconds", (), gate.opened_at - snapshot.started_at
+    for status in snapshot.databases:
+        began = snapshot.started_at + snapshot.epoch
+        yield "watch_started_timestamp_seconds", (status.database,), began
+        yield from _reads(status)
+        yield from _runs(status)
+        yield from _rows(status)
 
 
-def unseen(target: Target, known: int) -> tuple[Applied, ...]:
-    """Return what was seen being applied since so many were known, as far as it is kept."""
-    new = target.seen - known
-    return target.timeline[-new:] if new > 0 else ()
+def _reads(status: DatabaseStatus) -> Iterator[Sample]:
+    """Yield what is known of reading; thousands of schemas come down to their counts."""
+    name, found = status.database, Tally[str]()
+    for group in status.groups:
+        state = _state(group)
+        counts = group.required or state in {"current", "ahead"}
+        found[state if counts else "optional"] += group.count
+    for state in STATUSES:
+        yield "targets", (name, state), found[state]
+    yield "up", (name,), found["unknown"] == 0
+    applied = [group.last_applied for group in status.groups if group.last_applied is not None]
+    for kind, time in {
+        "last_read": status.read_at,
+        "last_progress": status.progress_at,
+        "last_applied": max(applied, default=None),
+        "last_success": _last_success(status),
+    }.items():
+        if time is not None:
+            yield f"{kind}_timestamp_seconds", (name,), time
+
+
+def _last_success(status: DatabaseStatus) -> float | None:
+    times = [group.succeeded_at for group in status.groups]
+    known = [time for time in times if time is not None]
+    return min(known) if len(known) == len(times) else None
+
+
+def _runs(status: DatabaseStatus) -> Iterator[Sample]:
+    """Yield what is known of running migrations."""
+    name = status.database
+    readable = any(group.failure is None for group in status.groups)
+    run = status.run if readable else None
+    yield "migrate_in_progress", (name,), run is not None
+    yield "migrate_waiting", (name,), run.waiting if run is not None else 0
+    blocked = 0.0
+    if run is not None and run.blocked_since is not None:
+        blocked = max(0.0, (status.read_at or 0.0) - run.blocked_since)
+    yield "migrate_blocked_seconds", (name,), blocked
+    batch, applied = status.timeline.batch, status.timeline.applied
+    if batch is not None and applied:
+        yield "last_batch_duration_seconds", (name,), applied[-1].at - batch.began
+        yield "last_batch_migrations", (name,), batch.count
+
+
+def _rows(status: DatabaseStatus) -> Iterator[Sample]:
+    name = status.database
+    verdicts = [
+        (group.count, group.verdict) for group in status.groups if group.verdict is not None
+    ]
+    if not verdicts:
+        return
+    expected: Tally[str] = Tally()
+    by_status: dict[str, Tally[str]] = {each: Tally() for each in ("pending", "hidden", "lost")}
+    for times, verdict in verdicts:
+        for app, count in verdict.expected.items():
+            expected[app] += times * count
+        for each, tally in by_status.items():
+            for app, count in Tally(map(app_of, getattr(verdict, each))).items():
+                tally[app] += times * count
+    for app, count in expected.items():
+        missing = by_status["pending"][app] + by_status["hidden"][app]
+        yield "expected_migrations", (name, app), count
+        yield "migrations", (name, app, "applied"), count - missing
+        for each in ("pending", "hidden"):
+            yield "migrations", (name, app, each), by_status[each][app]
+    # What is lost may be all of an app, of which nothing is expected then.
+    for app in dict.fromkeys([*expected, *by_status["lost"]]):
+        yield "migrations", (name, app, "lost"), by_status["lost"][app]
+    for kind in ("newer", "leftover", "foreign"):
+        count = sum(times * len(getattr(verdict, kind)) for times, verdict in verdicts)
+        yield "unexpected_migrations", (name, kind), count
+    duplicates = sum(times * verdict.duplicates for times, verdict in verdicts)
+    yield "unexpected_migrations", (name, "duplicate"), duplicates
+
+
+def _state(group: SchemaGroup) -> str:
+    if group.failure is not None or group.verdict is None:
+        return "unknown"
+    return group.verdict.outcome

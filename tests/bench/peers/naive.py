@@ -1,6 +1,6 @@
 """The sidecar that one would write in an hour: aiohttp, asyncpg and prometheus_client, imported.
 
-Answers "ok" without any look at a database, and renders its metrics at each scrape.
+Answers "ok" without any read of a database, and renders its metrics at each scrape.
 """
 
 import asyncio

@@ -80,15 +80,15 @@ def _server(postmaster: int) -> float:
 
 
 async def _watch(data: bytes, url: str) -> None:
-    """Run the fleet until told to stop; print when each watcher opened."""
+    """Run the fleet until SIGTERM; print when each watcher opened."""
     import random  # noqa: PLC0415 - the fleet is a process of its own
     import signal  # noqa: PLC0415
 
-    from sidecar.config.clock import SystemClock  # noqa: PLC0415
-    from sidecar.core.gate import machine as gate  # noqa: PLC0415
+    from sidecar.clock import SystemClock  # noqa: PLC0415
+    from sidecar.core.gate.machine import initial_gate  # noqa: PLC0415
     from sidecar.core.gate.snapshot import Identity, Snapshot  # noqa: PLC0415
     from sidecar.core.gate.state import Policy  # noqa: PLC0415
-    from sidecar.core.migrations import compare as graph  # noqa: PLC0415
+    from sidecar.core.migrations.compare import compare  # noqa: PLC0415
     from sidecar.core.migrations.manifest import decode  # noqa: PLC0415
     from sidecar.databases.base import Address  # noqa: PLC0415
     from sidecar.databases.postgres.reader import Postgres  # noqa: PLC0415
@@ -99,20 +99,20 @@ async def _watch(data: bytes, url: str) -> None:
     for number in range(WATCHERS):
         watcher = Watcher(
             {"default": Postgres(Address(url=url))},
-            lambda keys: graph.compare(manifest, keys),
+            lambda keys: compare(manifest, keys),
             identity=Identity(None, "", ""),
-            gate=gate.begin(clock.monotonic()),
+            gate=initial_gate(clock.monotonic()),
             policy=Policy(),
             clock=clock,
-            chance=random.random,
-            steady=30,
+            random=random.random,
+            open_interval=30,
         )
 
         def notice(snapshot: Snapshot, number: int = number) -> None:
             if snapshot.gate.ready:
                 opened.setdefault(number, clock.wall())
 
-        watcher.tell(notice)
+        watcher.subscribe(notice)
         tasks.append(asyncio.create_task(watcher.run()))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

@@ -1,7 +1,7 @@
 """Gate latency: from the commit of the last migration to a 200.
 
 While migrations make progress, by a real sidecar; after long ones in virtual time, with the
-real watcher and its rhythm, since nobody wants to wait for a hundred times ten minutes.
+real watcher and its schedule, since nobody wants to wait for a hundred times ten minutes.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from bench import client
 from bench.stage import Stage, manifest, rows
 from bench.table import Line, at_most, line
-from sidecar.core.gate import machine as gate
+from sidecar.core.gate.machine import initial_gate
 from sidecar.core.gate.snapshot import Identity, Snapshot
 from sidecar.core.gate.state import Policy
-from sidecar.core.migrations import compare as graph
+from sidecar.core.migrations.compare import compare
 from sidecar.core.migrations.manifest import decode
-from sidecar.core.migrations.recorded import Recorded, Run
+from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.watcher import Watcher
 from support.virtual import VirtualClock
 
@@ -27,7 +27,7 @@ LAST = 5
 SAMPLES = 10
 POLLING = [1.0]
 """What polling every two seconds takes on average, with nothing for the asking itself."""
-LOOK = 0.005
+READ_TIME = 0.005
 
 
 def run(stage: Stage) -> Iterator[Line]:
@@ -51,7 +51,7 @@ def run(stage: Stage) -> Iterator[Line]:
 def _latencies(stage: Stage) -> list[float]:
     """Return latencies of one sidecar, which sees the last migrations go and come again."""
     database = stage.database(500)
-    ours = stage.sidecar(500, "--interval=100ms", "--regression-confirmations=1")
+    ours = stage.sidecar(500, "--interval=100ms")
     client.opened(ours.address, PROBE)
     found = []
     chance = random.Random(stage.rounds)  # noqa: S311 - no secret
@@ -93,15 +93,15 @@ async def _after(seconds: float, seed: int, *, by_us: bool) -> float:
 
     watcher = Watcher(
         {"default": reader},
-        lambda keys: graph.compare(expected, keys),
+        lambda keys: compare(expected, keys),
         identity=Identity(None, "", ""),
-        gate=gate.begin(clock.now),
+        gate=initial_gate(clock.now),
         policy=Policy(),
         clock=clock,
-        chance=chance.random,
-        steady=30,
+        random=chance.random,
+        open_interval=30,
     )
-    watcher.tell(notice)
+    watcher.subscribe(notice)
     watching = asyncio.create_task(watcher.run())
     while not opened:
         await asyncio.sleep(0)
@@ -115,13 +115,13 @@ class _Reader:
     def __init__(self, clock: VirtualClock, commit: float, *, by_us: bool) -> None:
         self._clock = clock
         self._commit = commit
-        self._run = Run() if by_us else None
+        self._run = MigrateRun() if by_us else None
         self._all = rows(50)
 
     async def read(self) -> Recorded:
         """Return what is there now."""
-        self._clock.now += LOOK
-        if self._clock.now < self._commit + LOOK:
+        self._clock.now += READ_TIME
+        if self._clock.now < self._commit + READ_TIME:
             return Recorded(self._all.rpartition("\n")[0], run=self._run)
         return Recorded(self._all)
 

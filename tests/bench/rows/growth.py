@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bench.stage import PEERS, PYTHON, Stage, manifest, rows
 from bench.table import Line, at_most, line
-from sidecar.core.migrations import compare as graph
+from sidecar.core.migrations.compare import check, compare
 from sidecar.core.migrations.manifest import decode
 from sidecar.core.migrations.recorded import Recorded
 
@@ -25,11 +25,11 @@ def run(stage: Stage) -> Iterator[Line]:
         reading, first, steady = [], [], []
         for _ in range(stage.rounds):
             spent, expected = _timed(lambda data=data: decode(data))
-            checked, _ = _timed(lambda expected=expected: graph.check(expected))
+            checked, _ = _timed(lambda expected=expected: check(expected))
             reading.append(spent + checked)
             keys = recorded.keys()
-            first.append(_timed(lambda e=expected, k=keys: graph.compare(e, k))[0])
-            steady.append(_timed(lambda e=expected, k=keys: graph.compare(e, k))[0])
+            first.append(_timed(lambda e=expected, k=keys: compare(e, k))[0])
+            steady.append(_timed(lambda e=expected, k=keys: compare(e, k))[0])
         theirs = [executor(stage, size) for _ in steady] if size <= DJANGO else []
         peer = "Django's executor: load and plan" if theirs else ""
         goal = at_most(25, "ms") if size == SIZES[-1] else None

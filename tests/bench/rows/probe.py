@@ -35,13 +35,12 @@ def run(stage: Stage) -> Iterator[Line]:
             cpu[name].append(spent)
             median[name].append(middle)
             rate[name].append(client.throughput(server.address, REQUEST, SLOW.get(name, FAST) * 2))
-    for peer in (PLAIN, LARGE):
-        goal = ahead(300)
+    for peer, goal in ((PLAIN, ahead(60)), (LARGE, ahead(300))):
         yield line("probe, server CPU", cpu[OURS], "µs", goal, peer=peer, theirs=cpu[peer])
     for peer in (AIOHTTP, ASYNCIO):
-        goal = within(1.1) if peer == AIOHTTP else None
+        goal = within(1.05) if peer == AIOHTTP else None
         yield line("probe, server CPU", cpu[OURS], "µs", goal, peer=peer, theirs=cpu[peer])
-    for peer, goal in ((PLAIN, ahead(150)), (LARGE, ahead(150)), (AIOHTTP, None)):
+    for peer, goal in ((PLAIN, ahead(60)), (LARGE, ahead(150)), (AIOHTTP, None)):
         yield line(
             "probe, throughput of 4 clients",
             *(rate[OURS], "/s", goal),

@@ -1,4 +1,4 @@
-"""The longest time that the event loop does not turn, under looks, scrapes and slow clients."""
+"""The longest time that the event loop is kept from its work, under polls and slow clients."""
 
 import signal
 import socket

@@ -139,7 +139,7 @@ def _look(on: Stage, probes: Probes, looks: int, *, count: bool = False) -> int:
         nonlocal most
         most = max(most, on.sessions() if count else 0)
         said = [sample.document for sample in probes.told[start:] if sample.code == 200]
-        return len({told(document)["looked_at"] for document in said}) > looks
+        return len({told(document)["read_at"] for document in said}) > looks
 
     until(looked, f"{looks} looks")
     return most
@@ -168,8 +168,8 @@ def _check_metrics(fault: Fault, on: Stage, before: dict[str, float]) -> None:
     said, metrics = on.sidecar.status(), _metrics(on)
     reason = told(said)["reason"]
     assert metrics["ready"] == said["ready"]
-    assert [name for name, value in metrics.items() if name.startswith("state{") and value] == [
-        f'state{{state="{said["phase"]}"}}'
+    assert [name for name, value in metrics.items() if name.startswith("phase{") and value] == [
+        f'phase{{phase="{said["phase"]}"}}'
     ]
     failing = reason in {
         Reason.DATABASE_UNREACHABLE,
@@ -187,7 +187,7 @@ def _failures(metrics: dict[str, float]) -> float:
     return sum(
         value
         for name, value in metrics.items()
-        if name.startswith("checks_total{") and 'result="ok"' not in name
+        if name.startswith("reads_total{") and 'result="ok"' not in name
     )
 
 

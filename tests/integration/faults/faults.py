@@ -104,7 +104,7 @@ def _no_table(document: Document, _: Stage) -> bool:
 
 
 def _clock_is_off(document: Document, _: Stage) -> bool:
-    looked = datetime.fromisoformat(told(document)["looked_at"])
+    looked = datetime.fromisoformat(told(document)["read_at"])
     return abs(looked + timedelta(days=DAYS) - datetime.now(UTC)) < timedelta(minutes=1)
 
 

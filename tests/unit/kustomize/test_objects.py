@@ -10,7 +10,7 @@ import yaml
 from support.kustomize import (
     COMBINATIONS,
     K8S,
-    PROGRAMS,
+    OWN,
     Object,
     complaints,
     containers,
@@ -67,10 +67,12 @@ def test_the_pod_of_the_front_page_is_valid() -> None:
     assert [complaints(pod, version) for version in VERSIONS] == [[]] * len(VERSIONS)
 
 
-@pytest.mark.parametrize("kubectl", PROGRAMS[1:])
-def test_an_older_kubectl_renders_the_same(folder: Path, kubectl: str) -> None:
+def test_an_older_kubectl_renders_the_same(folder: Path) -> None:
     """The kubectl of this machine, whatever its version, makes the same objects."""
-    assert render(folder, kubectl) == render(folder)
+    if OWN is None:
+        # Not for REQUIRE_ALL either: the pinned one is tested, and Debian's is too old.
+        pytest.skip("NOT TESTED: install a kubectl of another version beside the pinned one")
+    assert render(folder, OWN) == render(folder)
 
 
 def test_every_pod_meets_the_restricted_standard(objects: tuple[Object, ...]) -> None:

@@ -1,13 +1,14 @@
-"""What a run of migrate makes of schemas that could not be read."""
+"""What a migrate run makes of schemas that could not be read."""
 
 import pytest
 
-from sidecar.core.gate.database_status import Needs
+from sidecar.clock import SystemClock
+from sidecar.core.gate.database_status import RequiredSchemas
 from sidecar.core.migrations.compare import Outcome, compare
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.reason import Reason
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout
-from sidecar.migrate.progress import Schema
+from sidecar.migrate.progress import SchemaProgress
 from support.manifests import chain, manifest
 
 EXPECTED = manifest(*chain("shop", "0001"))
@@ -34,6 +35,17 @@ class Rows:
         """Nothing is held."""
 
 
+def progress(alias: str, rows: Rows, *optional: str) -> SchemaProgress:
+    """Return what reads these rows; patterns name the schemas that are optional."""
+    return SchemaProgress(
+        alias,
+        rows,
+        lambda keys: compare(EXPECTED, keys),
+        RequiredSchemas(optional),
+        SystemClock(),
+    )
+
+
 @pytest.mark.parametrize(
     ("rows", "optional", "error"),
     [
@@ -44,27 +56,24 @@ class Rows:
         (Rows(DENIED, LOCKED), ("default:a", "default:b"), DatabaseDenied("denied a")),
     ],
 )
-async def test_waiting_mends_a_lock_and_no_missing_grant(
+async def test_waiting_fixes_a_lock_and_no_missing_grant(
     rows: Rows, optional: tuple[str, ...], error: DatabaseError
 ) -> None:
-    """A lock is waited for, unless something that is needed may not be read at all."""
-    schema = Schema("default", rows, lambda keys: compare(EXPECTED, keys), Needs(optional))
+    """A lock is waited for, unless a required schema may not be read at all."""
+    schema = progress("default", rows, *optional)
     with pytest.raises(type(error), match=str(error)):
-        await schema.look()
+        await schema.read()
 
 
 async def test_a_schema_is_optional_by_the_name_of_its_database() -> None:
-    """`sidecar migrate --database analytics` means the targets of analytics."""
+    """`sidecar migrate --database analytics` migrates the targets of analytics."""
     for alias, current in (("default", False), ("analytics", True)):
         rows = Rows(READ, Recorded("", schemas=("test",)))
-        needs = Needs(("analytics:test",))
-        schema = Schema(alias, rows, lambda keys: compare(EXPECTED, keys), needs)
-        assert ((await schema.look()).look.outcome is Outcome.CURRENT) is current
+        schema = progress(alias, rows, "analytics:test")
+        assert ((await schema.read()).poll_result.outcome is Outcome.CURRENT) is current
 
 
 async def test_what_is_optional_need_not_be_read() -> None:
     """As long as something could be."""
-    schema = Schema(
-        "default", Rows(DENIED, READ), lambda keys: compare(EXPECTED, keys), Needs(("default:a",))
-    )
-    assert (await schema.look()).satisfied
+    schema = progress("default", Rows(DENIED, READ), "default:a")
+    assert (await schema.read()).satisfied

@@ -75,8 +75,8 @@ def test_unknown_rows_are_sorted_by_when_they_came(
 ) -> None:
     """After the app's last known row they are newer, before it leftover, elsewhere foreign."""
     found = verdict(SHOP, *rows)
-    told = {kind: getattr(found, kind) for kind in ("newer", "leftover", "foreign")}
-    assert {kind: names for kind, names in told.items() if names} == kinds
+    unknown = {kind: getattr(found, kind) for kind in ("newer", "leftover", "foreign")}
+    assert {kind: names for kind, names in unknown.items() if names} == kinds
     assert found.outcome is (Outcome.AHEAD if "newer" in kinds else Outcome.CURRENT)
 
 
@@ -103,7 +103,7 @@ def test_optional_migrations_count_where_a_required_one_needs_them() -> None:
 
 
 def test_a_squash_counts_as_applied_when_its_originals_are() -> None:
-    """Rows of all originals satisfy a squash; its missing row is told, since migrate writes it."""
+    """Rows of all originals satisfy a squash; its missing row is named."""
     found = verdict(SQUASHED, "a.0001", "a.0002", "a.0003")
     assert (found.outcome, found.unrecorded) == (Outcome.CURRENT, ("a.s",))
     assert verdict(SQUASHED, "a.0001", "a.0002", "a.s", "a.0003").unrecorded == ()
@@ -128,7 +128,7 @@ def test_a_half_applied_squash_steps_aside() -> None:
 
 
 def test_a_hidden_migration_is_inconsistent_and_named() -> None:
-    """Django does not look below an applied leaf; we do, and say what it overlooks."""
+    """Django does not go below an applied leaf; we do, and name what it overlooks."""
     gap = manifest(
         node("a.0001"),
         *chain("a", "0002", "0003")[1:],
@@ -137,14 +137,14 @@ def test_a_hidden_migration_is_inconsistent_and_named() -> None:
     )
     found = verdict(gap, "a.0002", "a.0003")
     assert (found.outcome, found.plan, found.hidden) == (Outcome.INCONSISTENT, (), ("a.0001",))
-    accepted = verdict(gap, "a.0002", "a.0003", accept_hidden=["a.0001"])
+    accepted = verdict(gap, "a.0002", "a.0003", accept=["a.0001"])
     assert (accepted.outcome, accepted.hidden) == (Outcome.CURRENT, ("a.0001",))
     optional = verdict(gap, "a.0002", "a.0003", optional=["a.*"])
     assert (optional.outcome, optional.optional_pending) == (Outcome.CURRENT, ("a.0001",))
 
 
 def test_a_lost_migration_only_warns() -> None:
-    """An original whose file is gone, below an applied leaf, is told and does not close."""
+    """An original whose file is gone, below an applied leaf, is named and does not close."""
     lost = manifest(
         node("a.s", replaces=["a.0001", "a.0002"]),
         node("a.0003", "a.s"),

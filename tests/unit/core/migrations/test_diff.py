@@ -60,7 +60,7 @@ def test_what_the_deploy_itself_makes_is_missed_by_nobody() -> None:
 
 
 def test_an_edited_migration_is_named() -> None:
-    """Databases that have applied it will not notice; where code is not known nothing is said."""
+    """Databases that have applied it will not notice; unknown code is not compared."""
     edited = [OLD[0], {**OLD[1], "ast": "sha256:other"}]
     assert diff(manifest(*OLD), manifest(*edited)).edited == ("shop.0002",)
     unknown = [OLD[0], {**OLD[1], "ast": None}]
@@ -96,7 +96,7 @@ def test_a_squash_that_loses_its_originals_is_no_step() -> None:
     assert found.removed == ("shop.0001", "shop.0002")
 
 
-def test_what_django_would_refuse_is_said() -> None:
+def test_what_django_would_refuse_is_reported() -> None:
     """A migration put before an applied one, a conflict, a broken graph, a hidden one."""
     between = [OLD[0], node("shop.0001b", "shop.0001"), node("shop.0002", "shop.0001b")]
     assert diff(manifest(*OLD), manifest(*between)).refused == (
@@ -131,7 +131,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_told_as_text(folder: Path) -> None:
+def test_printed_as_text(folder: Path) -> None:
     """Each step with its operations, and what an operator should know of it."""
     ended = run("old.json", "new.json", cwd=folder)
     assert ended.returncode == 0
@@ -143,7 +143,7 @@ def test_told_as_text(folder: Path) -> None:
     assert "not atomic: if it fails half-way, half of it stays" in ended.stdout
 
 
-def test_told_as_json_and_markdown(folder: Path) -> None:
+def test_printed_as_json_and_markdown(folder: Path) -> None:
     """For scripts one object, for pull requests a table with its bars escaped."""
     document = json.loads(run("old.json", "new.json", "--json", cwd=folder).stdout)
     assert document["steps"][0]["breaks"] == ["adds the column vat"]
@@ -175,6 +175,6 @@ def test_fails_on_what_it_is_asked_to(folder: Path, new: str, kinds: str, code: 
 
 
 def test_a_manifest_too_few_is_wrong_usage(folder: Path) -> None:
-    """Both manifests are needed, and the line says so."""
+    """Both manifests are needed, and the line names the missing one."""
     ended = run("old.json", cwd=folder)
     assert (ended.returncode, "NEW" in ended.stderr) == (64, True)

@@ -32,7 +32,7 @@ LOST = manifest(node("a.s", replaces=["a.0001", "a.0002"]), node("a.0003", "a.s"
         (SQUASHED, (), "x", "unknown to the manifest"),
     ],
 )  # fmt: skip
-def test_the_first_line_says_what_it_counts_as(
+def test_the_first_line_is_what_it_counts_as(
     of: Manifest, rows: tuple[str, ...], key: str, status: str
 ) -> None:
     """Applied, pending, replaced, set aside, hidden, lost or unknown, and by what."""
@@ -40,7 +40,7 @@ def test_the_first_line_says_what_it_counts_as(
     assert first.startswith(f"{key} is {status}")
 
 
-def test_every_edge_is_told_with_the_status_of_its_other_end() -> None:
+def test_every_edge_has_the_status_of_its_other_end() -> None:
     """What it depends on, what needs it, what replaces it and what it replaces."""
     assert explain(SQUASHED, keys("a.0001"), Key("a.0002")) == [
         "a.0002 is pending (1 of 2 in the plan)",
@@ -66,19 +66,19 @@ def test_hidden_names_the_applied_migrations_that_hide_it() -> None:
 
 
 def test_optional_ones_are_marked() -> None:
-    """A pending migration that need not precede traffic is told as such."""
+    """A pending migration that need not precede traffic is described as such."""
     (first, *_) = explain(SQUASHED, [], Key("a.0003"), optional=["a.*"])
     assert first == "a.0003 is pending (2 of 2 in the plan, optional)"
 
 
-def test_a_graph_that_these_rows_break_is_told() -> None:
+def test_a_graph_that_these_rows_break_is_explained() -> None:
     """Where Django refuses there are no edges, only rows and the reason."""
     broken = manifest(
         node("a.0003", "a.0002"),
         node("a.s", replaces=["a.0001", "a.0002"]),
         missing=[{"migration": "a.0002", "wanted_by": "a.0003"}],
     )
-    told = explain(broken, keys("a.0001"), Key("a.0001"))
-    assert told[0] == "a.0001 is recorded"
-    assert "Django would refuse these rows: a.0003 depends on a.0002" in told[2]
+    lines = explain(broken, keys("a.0001"), Key("a.0001"))
+    assert lines[0] == "a.0001 is recorded"
+    assert "Django would refuse these rows: a.0003 depends on a.0002" in lines[2]
     assert explain(broken, keys("a.0001"), Key("a.0003"))[0] == "a.0003 is not recorded"

@@ -1,61 +1,67 @@
-"""What is told of runs of migrate, and of many schemas."""
+"""What is shown of migrate runs, and of many schemas."""
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
-from sidecar.core.gate.machine import begin, step
-from sidecar.core.gate.snapshot import Identity, Snapshot, Target
-from sidecar.core.gate.state import Look, Policy
-from sidecar.core.migrations.compare import Outcome, compare
+from factories import snapshot, status
+from sidecar.core.gate.database_status import DatabaseStatus
+from sidecar.core.gate.state import PollResult
+from sidecar.core.migrations.compare import Outcome
 from sidecar.core.migrations.manifest import Key
-from sidecar.core.migrations.recorded import Blocker, Run
-from sidecar.core.migrations.timeline import Applied, Batch
+from sidecar.core.migrations.recorded import Blocker, MigrateRun
+from sidecar.core.migrations.timeline import Applied, Batch, Timeline
 from sidecar.core.reason import Reason
 from sidecar.core.views.documents import check_document, status_document, target_document
-from sidecar.core.views.text import gate_line, next_step, place, run_line, target_line
-from support.manifests import chain, keys, manifest
+from sidecar.core.views.next_step import next_step
+from sidecar.core.views.text import describe_gate, describe_group, describe_run, name_group
+from support.manifests import chain, manifest
 
 SHOP = manifest(*chain("shop", "0001", "0002"))
-BEHIND = Target(database="default", verdict=compare(SHOP, keys("shop.0001")), looked_at=5.0)
-CURRENT = Target(
-    database="default", verdict=compare(SHOP, keys("shop.0001", "shop.0002")), looked_at=5.0
-)
+BEHIND = status("shop.0001")
+CURRENT = status("shop.0001", "shop.0002")
 REPORT = Blocker(pid=7, application="report", state="idle in transaction", since=60.0)
 BOTH = "pid 7 (report, idle in transaction since 00:01:00Z) and pid 8"
-BLOCKED = Run(since=3600.0, waiting=2, blocked_since=3661.0, blockers=(REPORT, Blocker(pid=8)))
+BLOCKED = MigrateRun(
+    since=3600.0, waiting=2, blocked_since=3661.0, blockers=(REPORT, Blocker(pid=8))
+)
 
 
-def of(target: Target, *schemas: str) -> Target:
-    """Return the target as that of these schemas."""
+def of(database: DatabaseStatus, *schemas: str) -> DatabaseStatus:
+    """Return the database with its group as that of these schemas."""
     name = schemas[0] if len(schemas) == 1 else None
-    return msgspec.structs.replace(target, schema=name, schemas=schemas)
+    return replace(database, groups=(replace(database.groups[0], schema=name, schemas=schemas),))
+
+
+def name(database: DatabaseStatus) -> str:
+    """Return the name of a database's only group."""
+    return name_group(database, database.groups[0])
 
 
 @pytest.mark.parametrize(
     ("run", "line"),
     [
-        (Run(since=3600.0), "running since 01:00:00Z"),
-        (Run(), "its last statements end"),
+        (MigrateRun(since=3600.0), "running since 01:00:00Z"),
+        (MigrateRun(), "finishing its last statements"),
         (
             BLOCKED,
             f"running since 01:00:00Z, 2 waiting, blocked since 01:01:01Z by {BOTH}",
         ),
         (
-            Run(since=0.0, blocked_since=1.0),
+            MigrateRun(since=0.0, blocked_since=1.0),
             "running since 00:00:00Z, blocked since 00:00:01Z by another session",
         ),
     ],
 )  # fmt: skip
-def test_a_run_is_told_in_one_line(run: Run, line: str) -> None:
+def test_a_run_is_described_in_one_line(run: MigrateRun, line: str) -> None:
     """Since when, who waits, and what blocks it, as far as the role may see."""
-    assert run_line(run) == line
+    assert describe_run(run) == line
 
 
-def test_while_a_migrate_runs_nobody_is_sent_to_start_another() -> None:
+def test_while_a_migrate_runs_the_advice_is_not_to_start_another() -> None:
     """What to do next is to wait, or to end what blocks it."""
-    running = msgspec.structs.replace(BEHIND, run=Run(since=1.0))
-    blocked = msgspec.structs.replace(BEHIND, run=BLOCKED)
-    assert target_line(running).endswith(", migrate running since 00:00:01Z")
+    running = replace(BEHIND, run=MigrateRun(since=1.0))
+    blocked = replace(BEHIND, run=BLOCKED)
+    assert describe_group(running, running.groups[0]).endswith(", migrate running since 00:00:01Z")
     assert "python manage.py migrate" in next_step(Reason.SCHEMA_BEHIND, [BEHIND])
     assert next_step(Reason.SCHEMA_BEHIND, [running]).startswith("wait until the running migrate")
     assert next_step(Reason.SCHEMA_BEHIND, [blocked]).startswith("end what blocks")
@@ -64,59 +70,53 @@ def test_while_a_migrate_runs_nobody_is_sent_to_start_another() -> None:
 
 def test_many_schemas_are_counted_and_the_first_named() -> None:
     """Three names are enough to begin with; ten thousand help nobody."""
-    assert place(CURRENT) == "default"
-    assert place(of(CURRENT, "a")) == "default a"
-    assert place(of(CURRENT, "a", "b")) == "default 2 schemas (a, b)"
-    assert place(of(CURRENT, *"abcdefg")) == "default 7 schemas (a, b, c and 4 more)"
+    assert name(CURRENT) == "default"
+    assert name(of(CURRENT, "a")) == "default a"
+    assert name(of(CURRENT, "a", "b")) == "default 2 schemas (a, b)"
+    assert name(of(CURRENT, *"abcdefg")) == "default 7 schemas (a, b, c and 4 more)"
 
 
 def test_the_gate_names_those_that_are_not_current() -> None:
-    """Of several targets the healthy ones go without saying, and of many the first few do."""
-    gate = step(begin(0.0), Look(at=1.0, outcome=Outcome.BEHIND), Policy())
-    targets = [of(CURRENT, "a"), *(of(BEHIND, name) for name in "bcdef")]
-    line = gate_line(gate, targets)
+    """Of several targets the healthy ones are left out, and of many the first few are named."""
+    databases = [of(CURRENT, "a"), *(of(BEHIND, each) for each in "bcdef")]
+    found = snapshot(databases, PollResult(at=1.0, outcome=Outcome.BEHIND))
+    line = describe_gate(found.gate, found.databases)
     assert line.startswith("schema_behind: default b: 1 pending, next shop.0002; default c: ")
     assert line.endswith("; and 2 more")
 
 
 def test_the_document_of_many_schemas_names_the_first_twenty() -> None:
-    """And says how many there are, and whether the gate depends on them."""
+    """With how many there are, and whether the gate depends on them."""
     many = of(CURRENT, *(f"t{number:02}" for number in range(30)))
-    told = target_document(msgspec.structs.replace(many, required=False))
-    assert (told["count"], len(told["schemas"]), told["required"]) == (30, 20, False)
+    found = target_document(many, replace(many.groups[0], required=False))
+    assert (found["count"], len(found["schemas"]), found["required"]) == (30, 20, False)
 
 
-def test_the_status_tells_a_run_its_batch_and_the_timeline() -> None:
+def test_the_status_has_a_run_its_batch_and_the_timeline() -> None:
     """Times in RFC 3339, durations in seconds."""
-    target = msgspec.structs.replace(
-        BEHIND,
-        run=BLOCKED,
-        timeline=(Applied(Key("shop.0001"), 10.0, 1.2345),),
-        batch=Batch(began=9.0, count=1),
+    timeline = Timeline(
+        applied=(Applied(Key("shop.0001"), 10.0, 1.2345),), batch=Batch(began=9.0, count=1)
     )
-    snapshot = Snapshot(
-        gate=begin(0.0), targets=(target,), identity=Identity(None, "sha256:0", "5.2"),
-        epoch=0.0, started_at=0.0,
-    )  # fmt: skip
-    (told,) = status_document(snapshot, SHOP.nodes)["targets"]
-    assert told["migrate"]["blockers"][0] == {
+    target = replace(BEHIND, run=BLOCKED, timeline=timeline)
+    (found,) = status_document(snapshot([target]), SHOP.nodes)["targets"]
+    assert found["migrate"]["blockers"][0] == {
         "pid": 7, "application": "report", "state": "idle in transaction",
         "since": "1970-01-01T00:01:00.000Z",
     }  # fmt: skip
-    assert told["timeline"] == [
+    assert found["timeline"] == [
         {"migration": "shop.0001", "applied": "1970-01-01T00:00:10.000Z", "seconds": 1.234}
     ]
-    assert told["batch"] == {"began": "1970-01-01T00:00:09.000Z", "ended": None, "migrations": 1}
+    assert found["batch"] == {"began": "1970-01-01T00:00:09.000Z", "ended": None, "migrations": 1}
 
 
 @pytest.mark.parametrize(
-    ("look", "verdict", "reason"),
+    ("result", "verdict", "reason"),
     [
-        (Look(at=0.0, outcome=Outcome.BEHIND), "behind", Reason.SCHEMA_BEHIND),
-        (Look(at=0.0, failure=Reason.DATABASE_DENIED), "unknown", Reason.DATABASE_DENIED),
+        (PollResult(at=0.0, outcome=Outcome.BEHIND), "behind", Reason.SCHEMA_BEHIND),
+        (PollResult(at=0.0, failure=Reason.DATABASE_DENIED), "unknown", Reason.DATABASE_DENIED),
     ],
 )
-def test_a_check_is_told_with_the_worst_of_all(look: Look, verdict: str, reason: Reason) -> None:
+def test_a_check_has_the_worst_of_all(result: PollResult, verdict: str, reason: Reason) -> None:
     """One verdict and one reason for scripts, beside each target's own."""
-    told = check_document([CURRENT, BEHIND], look, SHOP, ready=False)
-    assert (told["verdict"], told["reason"], len(told["targets"])) == (verdict, reason, 2)
+    found = check_document([CURRENT, BEHIND], result, SHOP, ready=False)
+    assert (found["verdict"], found["reason"], len(found["targets"])) == (verdict, reason, 2)
