@@ -68,7 +68,7 @@ class LockWait:
             return None, _waits_for(found) if found.run else ""
         if not await self._lock.acquire():
             return None, _waits_for(found)
-        while left := await self._lock.left():
+        while left := await self._lock.count_leftover_sessions():
             self._tell(f"waiting for {left} session(s) of a run that has died")
             await asyncio.sleep(LOCK_POLL_INTERVAL)
         found = await self._schema.look()

@@ -20,7 +20,7 @@ from sidecar.databases.base import (
     MigrationLock,
     StatementTimeouts,
     connect,
-    migration_lock,
+    create_migration_lock,
 )
 from sidecar.errors import DatabaseError, Interrupted
 from sidecar.migrate.attempt import Attempt
@@ -70,7 +70,7 @@ class Runner:
         self._options = options
         self._manifest = manifest
         self._schema = Schema(options.database, connect(address), judge, options.needs)
-        self._lock: MigrationLock = migration_lock(address)
+        self._lock: MigrationLock = create_migration_lock(address)
         self._lock_wait = LockWait(self._schema, self._lock, options.lock_timeout)
         self._child: CommandProcess | None = None
         self._signal: int | None = None
