@@ -33,7 +33,7 @@ def release(tmp_path: Path) -> Release:
 
 
 def sessions(database: Database, what: str) -> list[tuple[object, ...]]:
-    """Return the sessions with the turn, in the queue, or of the command (migrate)."""
+    """Return the sessions that hold the lock, wait for it, or are the command's (migrate)."""
     return database.execute(SESSIONS.format(what) + f" AND datname = '{database.name}'")
 
 
@@ -63,11 +63,11 @@ def test_the_second_waits_without_a_snapshot(migrated: Database, release: Releas
     with migrating(release, migrated):
         flags = ("--lock-timeout=3s", "--json=second.json")
         second = release.start(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
-        until(lambda: bool(sessions(migrated, "queue")), "the second has a place in the queue")
+        until(lambda: bool(sessions(migrated, "lock-wait")), "the second waits for the lock")
         time.sleep(0.3)
         waiting = migrated.execute(
             "SELECT state, backend_xmin FROM pg_stat_activity"
-            f" WHERE application_name LIKE 'migration-sidecar/queue%'"
+            f" WHERE application_name LIKE 'migration-sidecar/lock-wait%'"
             f" AND datname = '{migrated.name}'"
         )
         assert waiting == [("idle", None)]
@@ -127,7 +127,7 @@ def test_a_signal_while_waiting_ends_it(migrated: Database, release: Release) ->
     """Nothing runs yet, so there is nobody to pass it on to."""
     with migrating(release, migrated):
         second = release.start(*MIGRATE, *DJANGO, url=migrated.migrator)
-        until(lambda: bool(sessions(migrated, "queue")), "the second has a place in the queue")
+        until(lambda: bool(sessions(migrated, "lock-wait")), "the second waits for the lock")
         second.terminate()
         _, told = second.communicate(timeout=20)
         assert second.returncode == 143
@@ -198,7 +198,7 @@ def test_a_pooler_of_transactions_is_refused(
         url = bouncer.url(migrated.name, "shop_migrate")
         ended = release.run(*MIGRATE, *DJANGO, url=url)
     assert ended.returncode == 64
-    assert re.search("goes through a pooler that pools transactions", ended.stderr)
+    assert re.search("goes through a pooler with transaction pooling", ended.stderr)
     assert not migrated.execute(LOCKS)
 
 

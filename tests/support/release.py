@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
 """
 
 HANDLERS = '''\
-"""A post_migrate handler that takes its time, and says in the database when it has ended."""
+"""A post_migrate handler that takes its time, and records in the database that it has ended."""
 
 import os
 import time

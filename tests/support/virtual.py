@@ -36,7 +36,7 @@ class VirtualClock:
 
 
 class ScriptedReader:
-    """Gives these answers in turn, the last for ever; notes when it was asked and released."""
+    """Gives these answers one by one, the last for ever; notes when it was read and released."""
 
     def __init__(self, clock: VirtualClock, answers: Sequence[Answer]) -> None:
         """Take the script."""
