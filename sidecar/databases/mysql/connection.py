@@ -101,6 +101,11 @@ class Connector:
         try:
             await connection.connect()
         except MySQLError as error:
+            # The driver uses asyncio.wait_for, which before Python 3.12 loses a cancellation
+            # that comes just when the connection fails.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from error
             # The driver asks for TLS, or fails: it never goes on without.
             greeted = getattr(connection, "server_capabilities", None)
             if context and greeted is not None and not greeted & CLIENT.SSL:

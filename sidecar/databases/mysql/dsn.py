@@ -18,7 +18,7 @@ from sidecar.errors import UsageError
 SSL_MODES: Final = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 PARAMETERS: Final = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "unix-socket", "ssl")
 """What a URL may set, here with `-`; `_` is read as well."""
-# Settings of Django, of its pools and of drivers, that a short read needs not.
+# Settings of Django, of its pools and of drivers, that a short read does not need.
 IGNORED_PARAMETERS: Final = DJANGO_PARAMETERS | frozenset(
     {
         *("pool", "charset", "collation", "use_unicode", "sql_mode", "init_command"),

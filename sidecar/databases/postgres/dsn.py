@@ -22,7 +22,7 @@ LIBPQ_PARAMETERS: Final = frozenset(
         *("target_session_attrs", "krbsrvname", "gsslib"),
     }
 )
-# Settings of Django, of its pools and of drivers, that a short read needs not.
+# Settings of Django, of its pools and of drivers, that a short read does not need.
 IGNORED_PARAMETERS: Final = DJANGO_PARAMETERS | frozenset(
     {
         *("disable_server_side_cursors", "pool", "ssl_require", "assume_role"),

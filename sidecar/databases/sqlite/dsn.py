@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from sidecar.databases.dsn_text import DJANGO_PARAMETERS
 from sidecar.errors import UsageError
 
-# Settings of Django and of its driver, that a short read needs not.
+# Settings of Django and of its driver, that a short read does not need.
 IGNORED_PARAMETERS: Final = DJANGO_PARAMETERS | frozenset(
     {
         *("timeout", "transaction_mode", "init_command", "detect_types", "check_same_thread"),
