@@ -77,9 +77,9 @@ class FollowingLock:
         """Return whether it is still held. Raises DatabaseError."""
         return await self._file.current.held()
 
-    async def left(self) -> int:
+    async def count_leftover_sessions(self) -> int:
         """Return how many sessions of an earlier migrate run are still there."""
-        return await self._file.current.left()
+        return await self._file.current.count_leftover_sessions()
 
     def environment(self, limits: StatementTimeouts) -> dict[str, str]:
         """Return the variables of the command."""

@@ -18,7 +18,7 @@ from sidecar.databases.base import (
     MigrationLock,
     StatementTimeouts,
     connect,
-    migration_lock,
+    create_migration_lock,
 )
 from sidecar.errors import ExitCode, Interrupted
 from sidecar.migrate.attempt import Attempt
@@ -65,7 +65,7 @@ class Runner:
         self._schema = SchemaProgress(
             options.database, connect(address), judge, options.required, SystemClock()
         )
-        self._lock: MigrationLock = migration_lock(address)
+        self._lock: MigrationLock = create_migration_lock(address)
         self._lock_wait = LockWait(self._schema, self._lock, options.lock_timeout)
         self._retry = Retry(self._schema, manifest.nodes, options.retries)
         self._signals = SignalForwarder()

@@ -1,4 +1,4 @@
-"""What k8s/ becomes: rendered by kubectl itself, and what the API server would say of it."""
+"""What k8s/ becomes: rendered by kubectl itself, and validated as by the API server."""
 
 import json
 import os
@@ -90,7 +90,7 @@ def variables(container: Object) -> dict[str, str]:
 
 
 def selects(labels: Mapping[str, str], pod: Object) -> bool:
-    """Tell whether a selector's labels match a pod."""
+    """Return whether a selector's labels match a pod."""
     return labels.items() <= pod["metadata"]["labels"].items()
 
 
