@@ -7,11 +7,11 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
 from sidecar.core.migrations.recorded import Recorded
+from sidecar.databases.url import split
 from sidecar.errors import UsageError
 
 # As dj-database-url, django-environ and SQLAlchemy spell it.
@@ -113,10 +113,7 @@ def migration_lock(address: Address) -> MigrationLock:
 
 
 def _module(address: Address) -> ModuleType:
-    try:
-        scheme = "postgresql" if address.url is None else urlsplit(address.url).scheme
-    except ValueError:
-        raise UsageError("the database URL cannot be read; is a bracket missing?") from None
+    scheme = "postgresql" if address.url is None else split(address.url).scheme
     module = MODULES.get(scheme.partition("+")[0])
     if module is None:
         # Before a bare colon may stand anything, a password too.

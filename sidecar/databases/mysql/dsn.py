@@ -2,10 +2,11 @@
 
 from difflib import get_close_matches
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from sidecar.databases.url import check_brackets, split
 from sidecar.errors import UsageError
 
 ENCODE: Final = (
@@ -57,7 +58,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse(url: str) -> Place:
     """Return what the URL names. Raises UsageError, which never repeats the URL."""
-    parts = urlsplit(url)
+    parts = split(url)
     if parts.fragment:
         raise UsageError("the database URL has a '#'; in a user or password write it as %23")
     if not url.partition(":")[2].startswith("//"):
@@ -85,6 +86,7 @@ def parse(url: str) -> Place:
 def _host(authority: str) -> tuple[str, int]:
     if "," in authority:
         raise UsageError("the database URL names several hosts; MySQL's URLs name one")
+    check_brackets(authority)
     name, colon, port = authority.rpartition(":")
     if not colon or authority.endswith("]"):
         name, port = authority, "3306"

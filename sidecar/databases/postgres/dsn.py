@@ -1,8 +1,9 @@
 """A database URL as Django people write it, in the words of libpq that asyncpg understands."""
 
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from sidecar.databases.url import check_brackets, plain, split
 from sidecar.errors import UsageError
 
 SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -36,7 +37,7 @@ def to_libpq(url: str, options: str | None = None) -> str:
 
     Raises UsageError, which never repeats the URL, since it may hold a password.
     """
-    parts = urlsplit(url)
+    parts = split(url)
     if parts.fragment:
         raise UsageError("the database URL has a '#'; in a user or password write it as %23")
     if not url.partition(":")[2].startswith("//"):
@@ -48,8 +49,9 @@ def to_libpq(url: str, options: str | None = None) -> str:
     query = _parameters(parts.query)
     if options and "options" not in query:
         query["options"] = options
-    # asyncpg would end the password at the first '@'; Django ends it at the last.
-    netloc = user.replace("@", "%40") + at + authority
+    # asyncpg would end the password at the first '@'; Django ends it at the last. And it takes
+    # the URL apart with urlsplit, which must find nothing there to refuse.
+    netloc = plain(user) + at + quote(authority, safe="%:,")
     return f"postgresql://{netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
 
 
@@ -91,6 +93,7 @@ def _check_port(ports: str | None) -> None:
 
 def _check_hosts(authority: str) -> None:
     for host in authority.split(",") if authority else ():
+        check_brackets(host)
         name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
         if colon:
             _check_port(port or "none")
@@ -106,9 +109,10 @@ def hosts(
     The address before the path counts, then `host` in the query, then libpq's PGHOST; ports
     likewise, one for all or one for each.
     """
-    parts = urlsplit(url)
+    parts = split(url)
     query = dict(parse_qsl(parts.query))
-    listed = parts.netloc.rpartition("@")[2] or query.get("host") or environment_host or ""
+    authority = parts.netloc.rpartition("@")[2].replace("%5B", "[").replace("%5D", "]")
+    listed = authority or query.get("host") or environment_host or ""
     entries = listed.split(",") if listed else []
     ports = (query.get("port") or environment_port or "").split(",")
     ports = ports if len(ports) == len(entries) else ports[:1] * len(entries)
@@ -127,7 +131,7 @@ def _is_port(text: str) -> bool:
 
 def session_attributes(url: str) -> str | None:
     """Return the URL's target_session_attrs, if it has any."""
-    return dict(parse_qsl(urlsplit(url).query)).get("target_session_attrs")
+    return dict(parse_qsl(split(url).query)).get("target_session_attrs")
 
 
 def _has_port(entry: str) -> bool:
@@ -136,7 +140,7 @@ def _has_port(entry: str) -> bool:
 
 def place(url: str | None, environment_host: str | None, environment_database: str | None) -> str:
     """Return `host:port/database` for people, without user or password."""
-    parts = urlsplit(url or "")
+    parts = split(url or "")
     query = dict(parse_qsl(parts.query))
     host = unquote(parts.netloc.rpartition("@")[2]) or query.get("host") or environment_host
     database = unquote(parts.path.lstrip("/")) or query.get("dbname") or environment_database

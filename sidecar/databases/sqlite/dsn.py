@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
+from sidecar.databases.url import split
 from sidecar.errors import UsageError
 
 # Settings of Django and of its driver, that mean nothing to one short look.
@@ -18,7 +19,7 @@ DJANGO: Final = frozenset(
 
 def file_of(url: str) -> Path:
     """Return the file that the URL names. Raises UsageError."""
-    parts = urlsplit(url)
+    parts = split(url)
     if parts.fragment:
         raise UsageError("the database URL has a '#'; in a file's name write it as %23")
     path = unquote(parts.path.removeprefix("/"))
