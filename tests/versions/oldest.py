@@ -1,6 +1,8 @@
 """Run the suite with the lowest versions that pyproject.toml allows, on the lowest Python there is.
 
     make oldest [ARGS="tests/unit -k squash"]
+
+The environment is kept in .oldest/. What pyproject.toml allows stands in requirements/oldest.txt.
 """
 
 import os
