@@ -267,20 +267,29 @@ async def test_what_pgbouncer_refuses_is_denied(
 
 
 @pytest.mark.parametrize("way", ["currentSchema", "PGOPTIONS"])
-async def test_startup_options_that_pgbouncer_refuses_are_named_in_the_error(
+async def test_startup_options_are_followed_or_their_refusal_is_explained(
     by_transaction: PgBouncer, migrated: Database, way: str
 ) -> None:
-    """A search_path asked for at connect is refused by PgBouncer; the line names `schemas`."""
+    """A search_path asked for at connect is never passed over; a refusal names `schemas`."""
+    migrated.execute("CREATE SCHEMA tenant")
+    migrated.execute(f"GRANT USAGE ON SCHEMA tenant TO {READER}")
+    migrated.execute("CREATE TABLE tenant.django_migrations (LIKE public.django_migrations)")
+    migrated.execute(f"GRANT SELECT ON tenant.django_migrations TO {READER}")
     url = by_transaction.url(migrated.name, READER)
-    options = "-csearch_path=public" if way == "PGOPTIONS" else None
-    error = await refusal(
-        Address(url=url if options else f"{url}?currentSchema=public", options=options)
-    )
-    if "unsupported startup parameter" not in str(error):
-        # PgBouncer 1.20 and later take options, and refuse what they do not track.
-        assert "search_path" in str(error)
-    assert isinstance(error, DatabaseDenied), error
-    assert "schemas" in str(error)
+    options = "-csearch_path=tenant" if way == "PGOPTIONS" else None
+    address = Address(url=url if options else f"{url}?currentSchema=tenant", options=options)
+    if by_transaction.version() < (1, 20):
+        error = await refusal(address)
+        assert isinstance(error, DatabaseDenied), error
+        assert "unsupported startup parameter" in str(error)
+        assert "schemas" in str(error)
+    else:
+        # It takes options, and keeps for each client what the server reports: the search_path,
+        # since PostgreSQL 18.
+        database = Postgres(address)
+        found = await database.read()
+        await database.release()
+        assert (found.schema, found.keys()) == ("tenant", [])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sidecar.errors import (
     DatabaseUnreachable,
 )
 from support.database import Database
-from support.postgres import PASSWORD, Server
+from support.postgres import PASSWORD, Server, free_port
 
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migration-sidecar'"
 
@@ -109,6 +109,15 @@ async def test_a_wrong_password_is_denied(database: Database) -> None:
     error = await refusal(Address(url=url))
     assert isinstance(error, DatabaseDenied)
     assert "password authentication failed" in str(error)
+
+
+async def test_a_password_may_hold_brackets(database: Database) -> None:
+    """As they are, the way libpq takes them, in a URL with several hosts."""
+    database.execute("CREATE ROLE bracketed LOGIN PASSWORD 'p[x]y['")
+    database.execute("GRANT SELECT ON django_migrations TO bracketed")
+    url = f"postgresql://bracketed:p[x]y[@127.0.0.1:{free_port()},[::1]:{free_port()}"
+    url += f",127.0.0.1:{database.server.port}/{database.name}"
+    assert (await read(Address(url=url))).schema == "public"
 
 
 async def test_an_unknown_role_is_denied(database: Database) -> None:
