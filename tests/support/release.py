@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from support import project
+from support.process import PATIENCE
 
 MIGRATION = """\
 from django.db import migrations, models
@@ -96,7 +97,7 @@ class Release:
     def run(self, *arguments: str, url: str, **variables: str) -> Ended:
         """Run a command in its folder; return what became of it."""
         started = self.start(*arguments, url=url, **variables)
-        out, err = started.communicate(timeout=120)
+        out, err = started.communicate(timeout=120 * PATIENCE)
         return subprocess.CompletedProcess(arguments, started.returncode, out, err)
 
 

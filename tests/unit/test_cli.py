@@ -10,6 +10,7 @@ import pytest
 
 import sidecar
 from support.manifests import chain, encode, node
+from support.process import PATIENCE
 from support.project import REPOSITORY, environment
 from support.project import sidecar as installed
 
@@ -22,7 +23,7 @@ def run(*arguments: str, cwd: Path, **variables: str) -> "subprocess.CompletedPr
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=30 * PATIENCE,
     )
 
 

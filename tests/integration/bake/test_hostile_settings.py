@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from integration.bake.projects import BAKER, Project
+from support.process import PATIENCE
 from support.project import environment, sidecar
 
 ANY_VALUE = "; if they demand a variable, any value will do for baking"
@@ -181,7 +182,7 @@ def test_interrupted(project: Project) -> None:
     os.close(writer)
     os.read(reader, 1)
     baking.send_signal(signal.SIGINT)
-    _, said = baking.communicate(timeout=30)
+    _, said = baking.communicate(timeout=30 * PATIENCE)
     os.close(reader)
     assert (baking.returncode, said) == (130, b"")
     assert not output.exists()

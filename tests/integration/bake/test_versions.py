@@ -12,7 +12,7 @@ from sidecar.core.migrations.compare import check
 from sidecar.core.migrations.manifest import Squashing, decode
 from support.project import APP, REPOSITORY
 
-pytestmark = [pytest.mark.pythons, pytest.mark.timeout(600)]  # the first run makes environments
+pytestmark = pytest.mark.pythons
 
 OWN = ("accounts", "catalog", "orders")
 PAIR = pytest.mark.parametrize("pair", PAIRS, ids=str)

@@ -10,6 +10,7 @@ import pytest
 from sidecar.databases.base import Address, StatementTimeouts, connect, migration_lock
 from sidecar.errors import DatabaseError, UsageError
 from support import project
+from support.process import PATIENCE
 from support.systems import SHIM, System
 
 DJANGO = ("--", sys.executable, "manage.py", "migrate", "--verbosity=0")
@@ -81,7 +82,9 @@ def test_two_runs_migrate_once(system: System, manifest: Path) -> None:
         )
         for _ in range(2)
     ]
-    told = [(*process.communicate(timeout=100), process.returncode) for process in started]
+    told = [
+        (*process.communicate(timeout=100 * PATIENCE), process.returncode) for process in started
+    ]
     assert [code for _, _, code in told] == [0, 0], told
     reports = [json.loads(out) for out, _, _ in told]
     assert sorted(report["result"] for report in reports) == ["applied", "nothing_to_do"]
