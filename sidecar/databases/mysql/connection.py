@@ -49,6 +49,21 @@ PLAIN: Final = dict.fromkeys(
 )
 
 
+class AbruptConnection(Connection):
+    """A connection whose `close` ends it at once, as `ensure_closed` does not.
+
+    The driver's own waits, where there is TLS, up to 30 seconds for the server's goodbye, and
+    keeps the socket of a silent one open for as long.
+    """
+
+    def close(self) -> None:
+        """Close the socket now."""
+        transport = self._transport  # type: ignore[attr-defined]  # its stub lacks it
+        super().close()
+        if transport is not None:
+            transport.abort()
+
+
 class Connector:
     """Where to connect; every connect reads secrets and files anew."""
 
@@ -83,7 +98,7 @@ class Connector:
         given = self._address.password
         secret = given() if given else place.password
         made = context(tls)
-        connection = Connection(  # type: ignore[no-untyped-call]  # its stub has no types here
+        connection = AbruptConnection(  # type: ignore[no-untyped-call]  # nor any types here
             host=place.host,
             port=place.port,
             unix_socket=place.socket,
