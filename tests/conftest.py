@@ -12,6 +12,7 @@ import pytest
 from support import needs, project
 from support.database import Database, add_database
 from support.postgres import Server
+from support.process import end_remembered
 
 NUMBERS = itertools.count(1)
 
@@ -64,6 +65,7 @@ def manifest(baked: Path, tmp_path: Path) -> Path:
 def _answers_for_itself() -> Iterator[None]:
     """What a test left unclosed is found now, and fails that test: not whichever is run later."""
     yield
+    end_remembered()
     gc.collect()
 
 

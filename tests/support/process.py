@@ -21,6 +21,9 @@ waited for until the end.
 """
 
 
+_remembered: "list[subprocess.Popen[Any]]" = []
+
+
 def ask(url: str, timeout: float = 5 * PATIENCE, **headers: str) -> tuple[int, str]:
     """GET a URL; return status and body."""
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback only
@@ -43,6 +46,23 @@ def until(condition: Callable[[], bool], what: str, within: float = 20) -> float
             raise AssertionError(f"not within {within * PATIENCE:g} s: {what}")
         time.sleep(0.01)
     return time.monotonic() - began
+
+
+def remember(process: "subprocess.Popen[Any]") -> None:
+    """Let a process end with the test that started it, whatever becomes of that test."""
+    _remembered.append(process)
+
+
+def end_remembered() -> None:
+    """End every process that was to end with the test."""
+    while _remembered:
+        process = _remembered.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 class Sidecar:
