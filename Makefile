@@ -47,7 +47,7 @@ integration: $(STAMPS)/environment ## the tests against a real PostgreSQL alone
 wheel: $(STAMPS)/wheel ## what is shipped, in an environment that holds nothing else
 	$(BIN)/pytest tests/wheel
 
-docs: $(STAMPS)/environment ## write what the code already says into pages, rules and dashboard
+docs: $(STAMPS)/environment ## write what the code already defines into pages, rules and dashboard
 	$(BIN)/python docs/generate.py
 
 lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
@@ -108,7 +108,7 @@ fuzz: $(STAMPS)/environment $(STAMPS)/fuzz ## 100,000 hostile requests, by schem
 monitoring: $(STAMPS)/environment ## a real Prometheus: every alert fires, every panel shows
 	PYTHONPATH=tests $(BIN)/python tests/monitoring/run.py $(ARGS)
 
-soak: $(STAMPS)/environment ## weeks in minutes: probes, looks and outages by the thousand
+soak: $(STAMPS)/environment ## weeks in minutes: probes, reads and outages by the thousand
 	PYTHONPATH=tests $(BIN)/python tests/soak/run.py $(ARGS)
 
 equivalence: $(STAMPS)/environment ## 20,000 generated cases on each supported Django
@@ -123,10 +123,10 @@ rollback-real: $(STAMPS)/environment ## a large public project to its next relea
 race: $(STAMPS)/environment ## twenty replicas that all apply migrations at once
 	PYTHONPATH=tests $(BIN)/python tests/race/run.py $(ARGS)
 
-tenants: $(STAMPS)/environment ## how looking at 10 to 10,000 schemas grows
+tenants: $(STAMPS)/environment ## how the cost of reading 10 to 10,000 schemas grows
 	PYTHONPATH=tests $(BIN)/python tests/tenants/growth.py $(ARGS)
 
-faults: $(STAMPS)/environment ## every fault in every state of the gate, as a table
+faults: $(STAMPS)/environment ## every fault in every phase of the gate, as a table
 	PYTHONPATH=tests $(BIN)/python tests/integration/faults/matrix.py $(ARGS)
 
 $(STAMPS)/e2e: requirements/e2e.txt | $(STAMPS)/python

@@ -27,7 +27,7 @@ def get(address: tuple[str, int], request: bytes) -> tuple[int, float]:
 
 
 def times(address: tuple[str, int], request: bytes, count: int) -> list[float]:
-    """Ask so many times in turn, and be answered 200; return how long each took."""
+    """Ask so many times, one after another; return how long each 200 took, in seconds."""
     found = []
     for _ in range(count):
         status, took = get(address, request)

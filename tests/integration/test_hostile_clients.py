@@ -51,7 +51,7 @@ def exchange(sidecar: Sidecar, data: bytes) -> bytes:
 
 
 def healthy(sidecar: Sidecar) -> bool:
-    """Tell whether a probe is answered as kubelet would have it, and soon."""
+    """Return whether a probe is answered with 200, and within the second that kubelet waits."""
     began = time.monotonic()
     answer = exchange(sidecar, PROBE)
     return answer.startswith(b"HTTP/1.1 200 ") and time.monotonic() - began < 1

@@ -39,7 +39,7 @@ def about(name: str, pod: str = "a") -> str:
 
 
 def info(manifest: str, pod: str) -> str:
-    """Return the series that tells which manifest a pod has."""
+    """Return the series that names a pod's manifest."""
     return of("info", pod, manifest=manifest, release=manifest)
 
 
@@ -71,7 +71,7 @@ def failed(success: str, when: str, node: str = "a") -> dict[str, str]:
 
 
 def stalled(progress: str = "") -> dict[str, str]:
-    """Return what a pod tells that has been behind since it began to watch, at 0."""
+    """Return the series of a pod that has been behind since it began to watch, at 0."""
     scraped = {found("behind"): "1x30", about("watch_started_timestamp_seconds"): "0x30"}
     if progress:
         scraped[about("last_progress_timestamp_seconds")] = progress

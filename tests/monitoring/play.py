@@ -20,7 +20,7 @@ class Play:
 
     stage: Stage
     patient: bool
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
     began: float = field(default_factory=time.time)
     fired: dict[str, float] = field(default_factory=dict)
     """Alerts, with the seconds from what caused them until they fired."""
@@ -42,7 +42,7 @@ class Play:
             self._contradicts,
             self._is_gone,
         ):
-            self.tell((scene.__doc__ or "").rstrip("."))
+            self.report((scene.__doc__ or "").rstrip("."))
             scene()
         self.ended = time.time()
 

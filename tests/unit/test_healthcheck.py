@@ -17,7 +17,7 @@ from support import needs
 from support.project import environment, sidecar
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\nschema_current\n"
-SHUT = b"HTTP/1.1 503 Service Unavailable\r\n\r\nschema_behind\n"
+NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\n\r\nschema_behind\n"
 
 
 @contextmanager
@@ -64,13 +64,15 @@ def run(*arguments: str, alone: bool = False, **variables: str) -> "CompletedPro
 
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize(
-    ("reply", "code", "said"), [(OK, 0, "schema_current"), (SHUT, 1, "schema_behind")]
+    ("reply", "code", "body"), [(OK, 0, "schema_current"), (NOT_READY, 1, "schema_behind")]
 )
-def test_200_is_zero_all_else_is_one(*, alone: bool, reply: bytes, code: int, said: str) -> None:
+def test_200_exits_with_0_all_else_with_1(
+    *, alone: bool, reply: bytes, code: int, body: str
+) -> None:
     """The answer's body is shown, for `docker inspect`."""
     with answering(reply) as (address, requests):
         ended = run("--url", f"http://{address}", alone=alone)
-    assert (ended.returncode, ended.stdout.strip()) == (code, said)
+    assert (ended.returncode, ended.stdout.strip()) == (code, body)
     assert requests[0].startswith(b"GET /readyz HTTP/1.0\r\n")
 
 
@@ -125,7 +127,7 @@ def test_its_timeout_is_for_everything_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--url", "127.0.0.1:1"], "no answer: "),
         (["--url", "unix:/nowhere"], "no answer: "),
@@ -137,11 +139,11 @@ def test_its_timeout_is_for_everything_together() -> None:
         (["--verbose"], "unknown argument '--verbose'; see --help"),
     ],
 )
-def test_what_goes_wrong_is_one_line_and_one(arguments: list[str], said: str) -> None:
-    """Docker knows 0 and 1 only; the line says the rest."""
+def test_a_failure_is_one_line_and_exit_code_1(arguments: list[str], message: str) -> None:
+    """The exit code is 1, since Docker knows 0 and 1 only; the line has the cause."""
     ended = run(*arguments)
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 

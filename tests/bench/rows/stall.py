@@ -74,5 +74,5 @@ def _opening(stage: Stage, size: int, observer: Path) -> float:
 def _read(ours: Running, file: Path) -> float:
     file.unlink(missing_ok=True)
     ours.process.send_signal(signal.SIGUSR2)
-    until(file.exists, "the stall is told", within=60)
+    until(file.exists, "the stall is written", within=60)
     return float(file.read_text())

@@ -14,7 +14,16 @@ from typing import Final
 import psycopg
 
 from integration.faults.beside import Document
-from integration.faults.stage import ELSEWHERE, NEWER, Place, Row, Stage, State, record_anew, told
+from integration.faults.stage import (
+    ELSEWHERE,
+    NEWER,
+    Place,
+    Row,
+    Stage,
+    State,
+    record_anew,
+    target_of,
+)
 from sidecar.core.reason import Reason
 from support.database import Database
 from support.faketime import ClockedServer
@@ -38,9 +47,9 @@ class Effect(Enum):
     """What a fault may do to the gate."""
 
     OUTAGE = auto()
-    """Nothing can be read: an open gate holds, a shut one stays shut."""
+    """Nothing can be read: an open gate holds, any other stays as it is."""
     REGRESSION = auto()
-    """The schema is behind: an open gate closes, once a second look agrees."""
+    """The schema is behind: an open gate closes, once a second read agrees."""
     SILENCE = auto()
     """The sidecar itself answers nothing, neither yes nor no."""
     NONE = auto()
@@ -49,17 +58,17 @@ class Effect(Enum):
 
 @dataclass(frozen=True)
 class Failed:
-    """/status says that a look failed, for this reason."""
+    """/status shows that a read failed, for this reason."""
 
     reason: Reason
-    says: str = ""
-    """A pattern in its message."""
+    message: str = ""
+    """A pattern in the target's message."""
 
     def __call__(self, document: Document, _: Stage) -> bool:
-        """Tell whether it says so."""
-        target = told(document)
+        """Return whether it does."""
+        target = target_of(document)
         return target["reason"] == self.reason and bool(
-            re.search(self.says, target.get("message") or "")
+            re.search(self.message, target.get("message") or "")
         )
 
 
@@ -70,7 +79,7 @@ class Fault:
     name: str
     act: Act
     seen: Seen
-    """Whether /status tells of it."""
+    """Whether /status shows it."""
     effect: Effect = Effect.OUTAGE
     place: Place = Place.SHARED
     lifts: bool = True
@@ -96,24 +105,24 @@ def _victim(on: Stage) -> str:
 
 def _missing(document: Document, on: Stage) -> bool:
     lost = [BEFORE_LEAF, LEAF] if on.state is State.WAITING else [LEAF]
-    return told(document).get("pending") == lost
+    return target_of(document).get("pending") == lost
 
 
 def _no_table(document: Document, _: Stage) -> bool:
-    return told(document).get("note") == "there is no table django_migrations in public"
+    return target_of(document).get("note") == "there is no table django_migrations in public"
 
 
 def _clock_is_off(document: Document, _: Stage) -> bool:
-    looked = datetime.fromisoformat(told(document)["read_at"])
-    return abs(looked + timedelta(days=DAYS) - datetime.now(UTC)) < timedelta(minutes=1)
+    read_at = datetime.fromisoformat(target_of(document)["read_at"])
+    return abs(read_at + timedelta(days=DAYS) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def _never(*_: object) -> bool:
-    return False  # what does not answer tells nothing
+    return False  # what does not answer shows nothing
 
 
 def _newer(document: Document, _: Stage) -> bool:
-    return told(document).get("newer") == [NEWER]
+    return target_of(document).get("newer") == [NEWER]
 
 
 @contextmanager
@@ -338,19 +347,21 @@ FAULTS: Final = (
     Fault(
         "too many connections",
         crowded,
-        Failed(UNREACHABLE, says="too many clients|remaining connection slots"),
+        Failed(UNREACHABLE, message="too many clients|remaining connection slots"),
         place=Place.OWN,
     ),
     Fault("role dropped", role_dropped, Failed(DENIED)),
     Fault(
         "password changed, then rotated",
         password_changed,
-        Failed(DENIED, says="password authentication failed"),
+        Failed(DENIED, message="password authentication failed"),
         place=Place.PASSWORD_FILE,
     ),
-    Fault("permission revoked", revoked, Failed(DENIED, says="GRANT SELECT ON django_migrations")),
-    Fault("database renamed", renamed, Failed(DENIED, says="does not exist")),
-    Fault("table locked", locked, Failed(TIMEOUT, says="locked by another session")),
+    Fault(
+        "permission revoked", revoked, Failed(DENIED, message="GRANT SELECT ON django_migrations")
+    ),
+    Fault("database renamed", renamed, Failed(DENIED, message="does not exist")),
+    Fault("table locked", locked, Failed(TIMEOUT, message="locked by another session")),
     Fault("table dropped and recreated", table_dropped, _no_table, Effect.REGRESSION),
     Fault("table restored, ids reset", restored, _missing, Effect.REGRESSION),
     Fault("rows deleted, re-inserted", deleted, _missing, Effect.REGRESSION),

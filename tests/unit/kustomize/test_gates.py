@@ -107,7 +107,7 @@ def test_without_a_sidecar_nothing_waits_for_its_condition(tmp_path: Path) -> No
 
 
 def test_the_readme_names_every_folder() -> None:
-    """k8s/README.md tells of each component and each example."""
+    """k8s/README.md names each component and each example."""
     text = (K8S / "README.md").read_text()
     for path in [*(K8S / "components").iterdir(), *(K8S / "examples").iterdir()]:
         assert f"`{path.parent.name}/{path.name}`" in text or f"`{path.name}`" in text, path.name

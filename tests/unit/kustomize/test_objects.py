@@ -59,8 +59,8 @@ def test_what_is_misspelled_is_refused() -> None:
     )
 
 
-def test_the_pod_of_the_front_page_is_valid() -> None:
-    """What the main README tells people to copy is something that Kubernetes takes."""
+def test_the_pod_of_the_readme_is_valid() -> None:
+    """Kubernetes accepts the pod that the main README shows."""
     text = (K8S.parent / "README.md").read_text()
     (block,) = re.findall(r"^```yaml\n(spec:\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}, **yaml.safe_load(block)}
@@ -94,8 +94,8 @@ def test_every_pod_meets_the_restricted_standard(objects: tuple[Object, ...]) ->
             assert not any("hostPort" in port for port in container.get("ports", []))
 
 
-def test_every_container_says_what_it_needs(objects: tuple[Object, ...]) -> None:
-    """Requests for both, a limit on memory, and none on the CPU, which would delay probes."""
+def test_every_container_declares_its_resources(objects: tuple[Object, ...]) -> None:
+    """It requests both, and limits memory but not the CPU, since that would delay probes."""
     for name, pod in pods(objects).items():
         for container in containers(pod):
             resources = container["resources"]
