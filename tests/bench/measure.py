@@ -68,7 +68,7 @@ def family(parent: int) -> list[int]:
     return found
 
 
-def reaped(process: int) -> float:
+def cpu_of_ended_children(process: int) -> float:
     """Return the CPU seconds of the children of a process that have ended."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")

@@ -80,7 +80,7 @@ class Play:
             report.execute("BEGIN")
             report.execute("LOCK TABLE orders_order IN ACCESS SHARE MODE")
             run = stage.sidecar_migrate()
-            until(lambda: self._blocked("a"), "the run is blocked")
+            until(lambda: self._migrate_is_blocked("a"), "the run is blocked")
             self._expect("DjangoSchemaMigrateBlocked")
             report.execute("ROLLBACK")
         _, errors = run.communicate()
@@ -93,7 +93,7 @@ class Play:
             if entry["migration"] == "orders.0011_fill_order_totals"
         )
 
-    def _blocked(self, name: str) -> bool:
+    def _migrate_is_blocked(self, name: str) -> bool:
         (target,) = self.stage.sidecars[name].status()["targets"]
         return bool(target["migrate"] and target["migrate"]["blocked_since"])
 

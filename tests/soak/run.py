@@ -137,7 +137,7 @@ async def run(soak: Soak, probes: int, reads: int, outages: int) -> list[Sample]
     return samples
 
 
-def grown(samples: list[Sample]) -> list[str]:
+def find_growth(samples: list[Sample]) -> list[str]:
     """Return what is more in the last quarter than in the second one."""
     quarter = len(samples) // 4
     early, late = samples[quarter : 2 * quarter], samples[-quarter:]
@@ -170,7 +170,7 @@ def main() -> int:
             soak = Soak(sidecar, database)
             samples = asyncio.run(run(soak, options.probes, options.reads, options.outages))
             readiness = f"{soak.refused} of {soak.probes} probes not 200"
-    problems = grown(samples) + ([readiness] if soak.refused else [])
+    problems = find_growth(samples) + ([readiness] if soak.refused else [])
     print(f"soak: {time.monotonic() - began:.0f} s, {readiness}, {'; '.join(problems) or 'flat'}")
     return int(bool(problems))
 

@@ -24,11 +24,13 @@ class _Observer:
         self._late = 0.0
         self._resumed = time.process_time()
         self._select = loop._selector.select
-        loop._selector.select = self._observed
+        loop._selector.select = self._select_and_record
         loop.add_signal_handler(signal.SIGUSR2, self._write)
         self._tick()
 
-    def _observed(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def _select_and_record(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
         spent = time.process_time()
         self._longest = max(self._longest, self._late + spent - self._resumed)
         asked = time.monotonic()

@@ -22,7 +22,7 @@ def run(stage: Stage) -> Iterator[Line]:
     """Yield the lines."""
     ours = stage.sidecar(500, f"--interval={30 / FASTER}s")
     database = stage.database(500)
-    client.opened(ours.address, PROBE)
+    client.await_ready(ours.address, PROBE)
     client.get(ours.address, SCRAPE)
     time.sleep(1)
     held, share = [], []
