@@ -22,10 +22,11 @@ RUN tools/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist 
     && tools/bin/pip --python /opt/sidecar/bin/python install --quiet --no-deps dist/*.whl \
     && tools/bin/pip --python /opt/sidecar/bin/python check
 WORKDIR /opt/sidecar
-# The stand-alone files get a path that no Python version is part of. Byte code is compiled now,
-# since nothing can be written later, and checked against nothing, so that it carries no time.
-RUN ln -s lib/python3*/site-packages/sidecar/healthcheck.py \
-          lib/python3*/site-packages/sidecar/baker.py . \
+# What stands alone gets a path that no Python version is part of; the baker is a copy, which any
+# Python may run. Byte code is compiled now, since nothing can be written later, and checked
+# against nothing, so that it carries no time.
+RUN ln -s lib/python3*/site-packages/sidecar/healthcheck.py . \
+    && cp -r lib/python3*/site-packages/sidecar/baker . \
     && find . -name direct_url.json -delete \
     && bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash lib \
     && cp lib/python3*/site-packages/sidecar/__pycache__/healthcheck.*.pyc healthcheck.pyc \

@@ -6,11 +6,11 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 
 .PHONY: help demo test check lint format types contracts unit integration wheel docs lock clean images e2e \
-        sbom audit equivalence equivalence-real rollback-real race tenants faults fuzz soak bench monitoring
+        baker.pyz sbom audit equivalence equivalence-real rollback-real race tenants faults fuzz soak bench monitoring
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(STAMPS)/demo ## bake, watch, migrate and roll back, on a real PostgreSQL (ARGS=--once ends by itself)
 	@PYTHONPATH=tests .demo/venv/bin/python compose/demo.py $(ARGS)
@@ -46,6 +46,9 @@ integration: $(STAMPS)/environment ## the tests against a real PostgreSQL alone
 
 wheel: $(STAMPS)/wheel ## what is shipped, in an environment that holds nothing else
 	$(BIN)/pytest tests/wheel
+
+baker.pyz: $(STAMPS)/python ## the baker as one file: dist/baker.pyz
+	$(PYTHON) tools/pack_baker.py dist/baker.pyz
 
 docs: $(STAMPS)/environment ## write what the code already defines into pages, rules and dashboard
 	$(BIN)/python docs/generate.py
@@ -92,7 +95,7 @@ $(STAMPS)/demo: requirements/demo.txt $(SOURCES) | $(STAMPS)/python
 	@touch $@
 
 $(STAMPS)/wheel: requirements/run.txt $(SOURCES) $(STAMPS)/environment
-	rm -rf dist
+	rm -f dist/*.whl
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	$(PYTHON) tests/support/venv.py .wheel requirements/run.txt
 	.wheel/bin/python $(INSTALL) --force-reinstall dist/*.whl && .wheel/bin/python -m pip check

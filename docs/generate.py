@@ -7,12 +7,14 @@ import re
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 
 from dashboard import render_dashboard
 
-from sidecar.config.settings import FIELDS, shown
+from sidecar.commands import COMMANDS, STAND_ALONE
+from sidecar.config.settings import FIELDS, GROUPS, default_text
 from sidecar.core.reason import Reason
 from sidecar.migrate.push_metrics import build_registry
 from sidecar.migrate.report import Report, Result
@@ -21,16 +23,6 @@ from sidecar.outputs.metrics.definitions import DEFINITIONS, PREFIX, Definition,
 ROOT = Path(__file__).resolve().parents[1]
 MONITORING = ROOT / "k8s" / "components" / "monitoring"
 SECTION = re.MULTILINE | re.DOTALL
-GROUPS = {
-    "manifest": "serve, check, wait, migrate",
-    "database": "serve, check, wait, migrate",
-    "verdict": "serve, check, wait, migrate",
-    "gate": "serve, wait",
-    "serve": "serve",
-    "log": "serve, wait, migrate",
-    "migrate": "migrate",
-    "wait": "wait",
-}
 
 
 def render_table(head: list[str], rows: list[list[str]]) -> str:
@@ -64,17 +56,26 @@ def replace_openapi_reasons(text: str) -> str:
 
 
 def render_settings() -> str:
-    """Return every setting with its variable, default and commands."""
-    rows = [
-        [
-            f"`{name}`",
-            f"`{shown(item)}`" if shown(item) else "",
-            item.metadata["help"],
-            GROUPS[item.metadata["group"]],
-        ]
-        for name, item in FIELDS.items()
-    ]
-    return render_table(["setting", "default", "what it is", "commands"], rows)
+    """Return every setting with allowed values and default, a table for each group."""
+    users = {
+        name: import_module(f"sidecar.commands.{name}").SETTINGS
+        for name in COMMANDS
+        if name not in STAND_ALONE
+    }
+    sections = []
+    for group, title in GROUPS.items():
+        commands = ", ".join(f"`{name}`" for name, groups in users.items() if group in groups)
+        rows = []
+        for name, item in FIELDS.items():
+            if item.metadata["group"] == group:
+                kind, default = item.metadata["kind"], default_text(item)
+                values = f"`{kind.metavar}`" + (f" {kind.hint}" if kind.hint else "")
+                file = ", or `_FILE`" if kind.from_file else ""
+                cells = (f"`{name}`", values + file, f"`{default}`" if default else "")
+                rows.append([*cells, item.metadata["help"]])
+        head = ["setting", "value", "default", "what it is"]
+        sections.append(f"### {title}\n\nFor {commands}.\n\n{render_table(head, rows)}")
+    return "\n\n".join(sections)
 
 
 def name_as_scraped(name: str, definition: Definition) -> str:

@@ -38,16 +38,16 @@ def main(argv: list[str]) -> int:
         address, path = _target(url, path)
         status, body = _get(address, path, monotonic() + timeout)
     except Unusable as error:
-        return _say(f"healthcheck: {error}")
+        return _fail(f"healthcheck: {error}")
     except TimeoutError:
-        return _say("healthcheck: no answer in time")
+        return _fail("healthcheck: no answer in time")
     except (OSError, ValueError) as error:
-        return _say(f"healthcheck: no answer: {error}")
+        return _fail(f"healthcheck: no answer: {error}")
     print(body.strip() or status)
     return 0 if status == "200" else 1
 
 
-def _say(message: str) -> int:
+def _fail(message: str) -> int:
     print(message, file=sys.stderr)
     return 1
 

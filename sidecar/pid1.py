@@ -1,7 +1,8 @@
 """What the first process of a container must do for itself.
 
-The kernel gives process 1 no defaults: a signal that it does not handle is ignored, and it
-inherits every process whose parent has ended, which then stays a zombie until it waits for it.
+The kernel gives process 1 no defaults: a signal that it does not handle is ignored, and
+processes of the container that lose their parent become its children, which stay as zombies
+until it waits for them.
 """
 
 import os
@@ -9,9 +10,11 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
+from sidecar.errors import signal_exit_code
+
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM end this process as it would end any other, whatever it is doing."""
+    """Let SIGTERM end process 1 as it would end any other, whatever it is doing."""
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, _end)
 
@@ -22,10 +25,10 @@ def reap_zombies() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
-def restore_child_signal() -> None:
-    """Leave the next program the default, since what is ignored stays so across exec."""
+def restore_defaults() -> None:
+    """Give SIGCHLD its default back before exec, across which an ignored signal stays ignored."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    raise SystemExit(128 + number)
+    raise SystemExit(signal_exit_code(number))

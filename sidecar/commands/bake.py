@@ -1,8 +1,8 @@
-"""Write the manifest of a Django project's migrations: `baker.py`, as a command."""
+"""Write the manifest of a Django project's migrations: the stand-alone baker, as a command."""
 
-from sidecar import baker
+from sidecar.baker import command_line
 
 
 def run(arguments: list[str]) -> int:
-    """Bake as the arguments say; return the exit code."""
-    return baker.main(arguments, program="sidecar bake")
+    """Bake with these arguments; return the exit code."""
+    return command_line.main(arguments, program="sidecar bake")

@@ -8,10 +8,10 @@ Colours are for terminals, and not used where NO_COLOR is set.
 import asyncio
 import os
 import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import click
 import msgspec
 
 from sidecar.clock import SystemClock
@@ -19,13 +19,14 @@ from sidecar.config import build
 from sidecar.config.settings import Settings
 from sidecar.core.gate.snapshot import combine
 from sidecar.core.migrations.compare import Outcome
-from sidecar.core.migrations.explain import explain
+from sidecar.core.migrations.explain import explain as explain_migration
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.views import table
 from sidecar.core.views.documents import check_document
 from sidecar.core.views.exit_code import exit_code
 from sidecar.databases.dump import Dump
+from sidecar.errors import ExitCode
 from sidecar.poll import Poller, Reader
 
 SETTINGS: Final = ("manifest", "database", "verdict")
@@ -35,41 +36,53 @@ CONFIRMATION_DELAY: Final = 0.5
 between two commits."""
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add the forms of the answer."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--strict", action="store_true", help="exit with 11 when ahead")
-    parser.add_argument(
-        "--applied",
+OPTIONS: Final = (
+    click.Option(["--json", "as_json"], is_flag=True, help="print one JSON object"),
+    click.Option(["--strict"], is_flag=True, help=f"exit with {ExitCode.AHEAD} when ahead"),
+    click.Option(
+        ["--applied"],
         metavar="FILE",
+        type=click.Path(),
         help="compare with a dump of the rows (JSON, or CSV of psql; - for stdin), not a database",
-    )
-    parser.add_argument(
-        "--explain", metavar="MIGRATION", help="show why app.migration counts as it does"
-    )
+    ),
+    click.Option(
+        ["--explain"], metavar="MIGRATION", help="show why app.migration counts as it does"
+    ),
+)
+
+TAKES_COMMAND: Final = False
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+def run(
+    settings: Settings,
+    *,
+    as_json: bool,
+    strict: bool,
+    applied: str | None,
+    explain: str | None,
+) -> int:
     """Check once; return the exit code."""
     manifest = build.load_manifest(settings.manifest)
     readers: Mapping[str, Reader] = (
-        {build.DEFAULT: Dump(options.applied)}
-        if options.applied
-        else build.open_databases(settings, manifest)
+        {build.DEFAULT: Dump(applied)} if applied else build.open_databases(settings, manifest)
     )
-    judge, required, clock = build.judge(settings, manifest), build.needs(settings), SystemClock()
+    judge, required, clock = (
+        build.judge(settings, manifest),
+        build.required_schemas(settings),
+        SystemClock(),
+    )
     pollers = [Poller(name, each, judge, required, clock) for name, each in readers.items()]
-    asyncio.run(_poll_all(pollers, again=not options.applied))
+    asyncio.run(_poll_all(pollers, again=not applied))
     databases = [poller.status for poller in pollers]
     result = combine(databases, 0.0)
     assert result is not None  # noqa: S101 - every database was read
-    code = exit_code(result, build.policy(settings), strict=options.strict)
+    code = exit_code(result, build.policy(settings), strict=strict)
     texts = [*databases[0].memory.verdicts]
-    if options.explain and texts:
+    if explain and texts:
         keys = Recorded(texts[0]).keys()
-        lines = explain(manifest, keys, Key(options.explain), settings.optional)
+        lines = explain_migration(manifest, keys, Key(explain), settings.optional)
         sys.stdout.write("\n".join(lines) + "\n")
-    elif options.json:
+    elif as_json:
         document = check_document(databases, result, manifest, ready=code == 0)
         body = msgspec.json.format(msgspec.json.encode(document), indent=2)
         sys.stdout.buffer.write(body + b"\n")

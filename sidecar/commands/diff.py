@@ -1,70 +1,67 @@
-"""Say what a deploy from the OLD manifest to the NEW one will run, break and leave behind.
+"""Show what a deploy from the OLD manifest to the NEW one will run, break and leave behind.
 
 Exit code 0, or 70 when --fail-on names something that was found. With --rollback the
 manifests are NEW and OLD, and the answer is the commands that go back, for the new code.
 """
 
 import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import click
 import msgspec
 
 from sidecar.config.build import load_manifest
-from sidecar.config.settings import Settings
 from sidecar.core.migrations.diff import Diff, Step, diff
 from sidecar.core.migrations.rollback import Rollback, rollback
-from sidecar.errors import UsageError
+from sidecar.errors import ExitCode, UsageError
 
 SETTINGS: Final = ()
-
-FOUND: Final = 70
 
 KINDS: Final = ("edited", "removed", "breaking", "irreversible")
 
 UNKNOWN: Final = "touches data: what RunPython and RunSQL do cannot be judged from here"
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add the two manifests and how to tell."""
-    parser.add_argument("old", type=Path, metavar="OLD", help="manifest of what runs now")
-    parser.add_argument("new", type=Path, metavar="NEW", help="manifest of what will run")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--markdown", action="store_true", help="print Markdown, for a pull request"
-    )
-    parser.add_argument(
-        "--rollback", action="store_true", help="print the way back from the first to the second"
-    )
-    parser.add_argument(
-        "--fail-on",
+OPTIONS: Final = (
+    click.Argument(["old"], metavar="OLD", type=click.Path(path_type=Path)),
+    click.Argument(["new"], metavar="NEW", type=click.Path(path_type=Path)),
+    click.Option(["--json", "as_json"], is_flag=True, help="print one JSON object"),
+    click.Option(["--markdown"], is_flag=True, help="print Markdown, for a pull request"),
+    click.Option(
+        ["--rollback", "back"], is_flag=True, help="print the way back from the first to the second"
+    ),
+    click.Option(
+        ["--fail-on"],
         default="",
         metavar="KINDS",
-        help=f"exit with {FOUND} on any of {','.join(KINDS)}",
-    )
+        help=f"exit with {ExitCode.DIFF_FOUND} on any of {','.join(KINDS)}",
+    ),
+)
+
+TAKES_COMMAND: Final = False
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
-    """Tell the difference; return the exit code."""
-    wanted = [kind.strip() for kind in options.fail_on.split(",") if kind.strip()]
+def run(*, old: Path, new: Path, as_json: bool, markdown: bool, back: bool, fail_on: str) -> int:
+    """Print the difference; return the exit code."""
+    wanted = [kind.strip() for kind in fail_on.split(",") if kind.strip()]
     for kind in wanted:
         if kind not in KINDS:
             raise UsageError(f"--fail-on: {kind!r} is none of {', '.join(KINDS)}")
-    if options.rollback:
-        return _tell_rollback(rollback(load_manifest(options.old), load_manifest(options.new)))
-    found = diff(load_manifest(options.old), load_manifest(options.new))
-    if options.json:
+    if back:
+        return _print_rollback(rollback(load_manifest(old), load_manifest(new)))
+    found = diff(load_manifest(old), load_manifest(new))
+    if as_json:
         body = msgspec.json.format(msgspec.json.encode(found), indent=2)
         sys.stdout.buffer.write(body + b"\n")
     else:
-        lines = markdown(found) if options.markdown else text(found)
+        lines = render_markdown(found) if markdown else render_text(found)
         sys.stdout.write("\n".join(lines) + "\n")
-    return FOUND if any(_has(found, kind) for kind in wanted) else 0
+    return ExitCode.DIFF_FOUND if any(_has(found, kind) for kind in wanted) else ExitCode.CURRENT
 
 
-def _tell_rollback(found: Rollback) -> int:
+def _print_rollback(found: Rollback) -> int:
     """Print the commands, or refuse where one of them would."""
     for key in found.irreversible:
         app, _, name = key.partition(".")
@@ -73,20 +70,20 @@ def _tell_rollback(found: Rollback) -> int:
             f" with manage.py migrate --fake {app} and the migration before {name}\n"
         )
     if found.irreversible:
-        return FOUND
+        return ExitCode.DIFF_FOUND
     for app, name in found.commands:
         sys.stdout.write(f"python manage.py migrate --noinput {app} {name}\n")
     return 0
 
 
 def _has(found: Diff, kind: str) -> bool:
-    """Tell whether a kind was found; a rename is a removal that runs a second time."""
+    """Return whether a kind was found; a rename is a removal that runs a second time."""
     if kind == "removed" and found.renamed:
         return True
     return bool(getattr(found, kind))
 
 
-def text(found: Diff) -> Iterator[str]:
+def render_text(found: Diff) -> Iterator[str]:
     """Yield the difference as plain lines."""
     yield f"{found.old} -> {found.new}: {_count(found)}"
     for step in found.steps:
@@ -98,7 +95,7 @@ def text(found: Diff) -> Iterator[str]:
     yield from (f"removed: {key}" for key in found.removed)
 
 
-def markdown(found: Diff) -> Iterator[str]:
+def render_markdown(found: Diff) -> Iterator[str]:
     """Yield the difference as Markdown."""
     yield f"### Migrations from `{found.old}` to `{found.new}`: {_count(found)}"
     yield ""

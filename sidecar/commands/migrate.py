@@ -2,19 +2,19 @@
 
     sidecar migrate [-- python manage.py migrate --noinput]
 
-Waits for the migration lock (an advisory lock); ends at once when nothing is pending; otherwise
-runs the command, and fails if anything required is still pending after it. The exit code is the
-command's when that fails, else that of `sidecar check`.
+Waits for the migration lock (an advisory lock); ends at once when nothing is pending;
+otherwise runs the command, and fails if anything required is still pending after it. The
+exit code is the command's when that fails, else that of `sidecar check`.
 """
 
 import asyncio
 import logging
 import sys
 import time
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final
 
+import click
 import msgspec
 
 from sidecar.config import build as inputs
@@ -22,9 +22,9 @@ from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
-from sidecar.migrate.report import Report, Result, build_document, format_report
+from sidecar.migrate import report as reports
+from sidecar.migrate.report import Report, Result
 from sidecar.migrate.runner import Options, Runner
-from sidecar.outputs import log_format
 
 LOG = logging.getLogger("sidecar.migrate")
 
@@ -33,50 +33,62 @@ SETTINGS: Final = ("manifest", "database", "verdict", "migrate", "log")
 COMMAND: Final = ("python", "manage.py", "migrate", "--noinput")
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add where the report goes."""
-    parser.add_argument("--json", metavar="FILE", help="write the report here (- for stdout)")
+OPTIONS: Final = (
+    click.Option(
+        ["--database"],
+        metavar="ALIAS",
+        default=inputs.DEFAULT,
+        help=f"the alias of DATABASES to migrate (default: {inputs.DEFAULT})",
+    ),
+    click.Option(
+        ["--json", "report_file"],
+        metavar="FILE",
+        type=click.Path(),
+        help="write the report here (- for stdout)",
+    ),
+)
+
+TAKES_COMMAND: Final = True
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:
+def run(settings: Settings, command: list[str], database: str, report_file: str | None) -> int:
     """Migrate if need be; return the exit code."""
-    log_format.configure(settings.log_format, settings.log_level)
     manifest = inputs.load_manifest(settings.manifest)
     began = time.time()
-    alias = () if settings.database == inputs.DEFAULT else ("--database", settings.database)
+    alias = () if database == inputs.DEFAULT else ("--database", database)
     try:
-        runner = _build_runner(settings, manifest, command or [*COMMAND, *alias])
-        report = asyncio.run(runner.run())
+        migration = _migration(settings, manifest, database, command or [*COMMAND, *alias])
+        report = asyncio.run(migration.run())
     except SidecarError as error:
-        _write_report(settings, options, _report_error(error, settings, began), manifest)
+        _publish(settings, report_file, _ended(error, database, began), manifest)
         raise
-    for line in format_report(report, manifest.nodes):
+    for line in reports.format_report(report, manifest.nodes):
         LOG.log(logging.ERROR if report.exit_code else logging.INFO, "%s", line)
-    _write_report(settings, options, report, manifest)
+    _publish(settings, report_file, report, manifest)
     return report.exit_code
 
 
-def _build_runner(settings: Settings, manifest: Manifest, command: list[str]) -> Runner:
+def _migration(settings: Settings, manifest: Manifest, database: str, command: list[str]) -> Runner:
     statement_timeouts = StatementTimeouts(
         lock_timeout=settings.lock_timeout_per_statement,
         statement_timeout=settings.statement_timeout,
     )
     options = Options(
         command=command,
-        database=settings.database,
-        required=inputs.needs(settings),
+        database=database,
+        required=inputs.required_schemas(settings),
         policy=inputs.policy(settings),
         lock_timeout=settings.lock_timeout,
         statement_timeouts=statement_timeouts,
         pgoptions=settings.pgoptions,
         retries=settings.retries,
     )
-    address = inputs.address_of(settings, manifest, settings.database)
+    address = inputs.address_of(settings, manifest, database)
     return Runner(options, address, inputs.judge(settings, manifest), manifest)
 
 
-def _report_error(error: SidecarError, settings: Settings, began: float) -> Report:
-    """Return the report of a migrate run that an error ended."""
+def _ended(error: SidecarError, database: str, began: float) -> Report:
+    """Return the report of a run that an error ended."""
     interrupted = isinstance(error, Interrupted)
     return Report(
         result=Result.INTERRUPTED if interrupted else Result.FAILED,
@@ -85,21 +97,21 @@ def _report_error(error: SidecarError, settings: Settings, began: float) -> Repo
         ended=time.time(),
         waited=time.time() - began if isinstance(error, WaitTimeout) else 0.0,
         error=str(error),
-        database=settings.database,
+        database=database,
     )
 
 
-def _write_report(
-    settings: Settings, options: Namespace, report: Report, manifest: Manifest
+def _publish(
+    settings: Settings, report_file: str | None, report: Report, manifest: Manifest
 ) -> None:
-    """Write the JSON document, and push the metrics, where each is asked for."""
-    if options.json:
-        _write_json(options.json, msgspec.json.encode(build_document(report, manifest.nodes)))
+    """Write the report wherever it was asked for."""
+    if report_file:
+        _write(report_file, msgspec.json.encode(reports.build_document(report, manifest.nodes)))
     if settings.pushgateway:
-        _push_metrics(settings.pushgateway, settings.pushgateway_job, report)
+        _push(settings.pushgateway, settings.pushgateway_job, report)
 
 
-def _write_json(name: str, body: bytes) -> None:
+def _write(name: str, body: bytes) -> None:
     text = msgspec.json.format(body, indent=2) + b"\n"
     if name == "-":
         sys.stdout.buffer.write(text)
@@ -111,7 +123,7 @@ def _write_json(name: str, body: bytes) -> None:
         LOG.warning("the report is lost: %s: %s", name, error.strerror)
 
 
-def _push_metrics(url: str, job: str, report: Report) -> None:
+def _push(url: str, job: str, report: Report) -> None:
     from sidecar.migrate import push_metrics  # noqa: PLC0415 - seldom wanted, and slow to import
 
     metrics = push_metrics.build_registry(report, report.database)

@@ -1,7 +1,7 @@
 """Watch the schema, and answer readiness probes, scrapes and people.
 
 Serves /readyz, /startupz, /livez, /metrics, /status and, for people, /. On SIGTERM the
-gate drains first: /readyz says 503 at once, and the server closes after drain_delay.
+gate drains first: /readyz answers 503 at once, and the server closes after drain_delay.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import gc
 import logging
 import signal
 import ssl
-from argparse import ArgumentParser, Namespace
 from functools import partial
 from typing import Final
 
@@ -19,7 +18,6 @@ from sidecar.config.settings import Settings
 from sidecar.config.watch import build_watcher
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import status_document
-from sidecar.outputs import log_format
 from sidecar.outputs.change_log import ChangeLog
 from sidecar.outputs.http import page
 from sidecar.outputs.http.app import Endpoints
@@ -35,14 +33,13 @@ LOG = logging.getLogger("sidecar.serve")
 
 SETTINGS: Final = ("manifest", "database", "verdict", "gate", "serve", "log")
 
+OPTIONS: Final = ()
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add nothing: all that serve asks for are settings."""
+TAKES_COMMAND: Final = False
 
 
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return 0."""
-    log_format.configure(settings.log_format, settings.log_level)
     manifest = build.load_manifest(settings.manifest)
     pid1.reap_zombies()
     # The manifest stays; no collection need walk through it again.

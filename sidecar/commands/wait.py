@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import sys
-from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -24,10 +23,13 @@ from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import counts
 from sidecar.core.views.text import describe_gate
 from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
-from sidecar.outputs import log_format
 from sidecar.watcher import Watcher
 
-SETTINGS: Final = ("manifest", "database", "verdict", "gate", "log", "wait")
+SETTINGS: Final = ("manifest", "database", "verdict", "gate", "wait", "log")
+
+OPTIONS: Final = ()
+
+TAKES_COMMAND: Final = True
 
 
 class Progress(Protocol):
@@ -40,13 +42,8 @@ class Progress(Protocol):
         """Leave the terminal as it was."""
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add nothing: all that wait asks for are settings."""
-
-
-def run(settings: Settings, options: Namespace, command: list[str]) -> int:  # noqa: ARG001
+def run(settings: Settings, command: list[str]) -> int:
     """Wait; then replace this process with the command, or return 0."""
-    log_format.configure(settings.log_format, settings.log_level)
     manifest = build.load_manifest(settings.manifest)
     program = _find(command[0]) if command else None
     pid1.reap_zombies()
@@ -70,7 +67,7 @@ def _find(name: str) -> str:
 
 
 def _become(program: str, command: list[str]) -> None:
-    pid1.restore_child_signal()
+    pid1.restore_defaults()
     try:
         os.execv(program, command)  # noqa: S606 - becoming the operator's command is the purpose
     except OSError as error:

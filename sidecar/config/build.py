@@ -1,22 +1,22 @@
-"""What commands start from: the manifest, the database and the policy that settings name."""
+"""What commands start from: the manifest, the databases and the policy that settings name."""
 
 import os
 import re
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sidecar.config.settings import Settings
+from sidecar.config.settings import Alias, Settings
 from sidecar.core.gate.database_status import RequiredSchemas
 from sidecar.core.gate.snapshot import Identity
 from sidecar.core.gate.state import Policy
-from sidecar.core.migrations import compare as graph
-from sidecar.core.migrations.manifest import Key, Manifest, decode
+from sidecar.core.gate.tracking import Judge
+from sidecar.core.migrations.compare import check, compare
+from sidecar.core.migrations.manifest import Manifest, decode
 from sidecar.databases.base import UNQUERIED_SCHEMAS, Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
 
-LARGEST: Final = 64 * 1024 * 1024
+MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
 """A manifest of 100,000 migrations is half of this."""
 
 DEFAULT: Final = "default"
@@ -28,11 +28,11 @@ def load_manifest(path: Path) -> Manifest:
     """Return the manifest in this file. Raises ManifestError, which names the file."""
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
+            data = file.read(MAX_MANIFEST_BYTES + 1)
+        if len(data) > MAX_MANIFEST_BYTES:
             raise ManifestError("is larger than any manifest")
         manifest = decode(data)
-        graph.check(manifest)
+        check(manifest)
     except FileNotFoundError:
         raise ManifestError(
             f"{path}: no manifest there; bake one (sidecar bake --help) or set SIDECAR_MANIFEST"
@@ -64,15 +64,13 @@ def open_databases(settings: Settings, manifest: Manifest) -> dict[str, Database
     opened = {}
     if DEFAULT not in aliases and (_is_named(settings) or not aliases):
         opened[DEFAULT] = connect(address(settings))
-    elif DEFAULT in set(manifest.databases) - {*aliases} and not needs(settings).is_optional(
-        DEFAULT, ""
-    ):
+    elif DEFAULT in {*manifest.databases} - {*aliases} and not _is_optional(settings, DEFAULT):
         raise UsageError(
             "the default database has no URL and would not be watched; set DATABASE_URL, or "
             "SIDECAR_OPTIONAL=default:* to do without it"
         )
     for name, found in aliases.items():
-        opened[name] = connect(_address(settings, name, found.url, found.password_file))
+        opened[name] = connect(_address(settings, found, name))
     return opened
 
 
@@ -86,17 +84,23 @@ def _alias(name: str, manifest: Manifest) -> str:
 
 
 def address(settings: Settings) -> Address:
-    """Return where the settings say that the default database is. Raises UsageError."""
+    """Return the address of the default database. Raises UsageError if the settings have none."""
     if not _is_named(settings):
         raise UsageError("no database is named; set DATABASE_URL (or SIDECAR_DATABASE_URL, or PG*)")
-    return _address(settings, DEFAULT, settings.database_url, settings.password_file)
+    found = Alias(
+        name=DEFAULT,
+        url=settings.database_url,
+        url_file=settings.database_url_file,
+        password_file=settings.password_file,
+    )
+    return _address(settings, found, DEFAULT)
 
 
 def address_of(settings: Settings, manifest: Manifest, alias: str) -> Address:
-    """Return where the settings say that a database is, by its alias. Raises UsageError."""
+    """Return the address of a database by its alias. Raises UsageError if it has none."""
     for found in settings.aliases:
         if _alias(found.name, manifest) == alias:
-            return _address(settings, alias, found.url, found.password_file)
+            return _address(settings, found, alias)
     if alias != DEFAULT:
         raise UsageError(f"no database {alias} is named; set SIDECAR_DATABASE_URL_{alias.upper()}")
     return address(settings)
@@ -106,17 +110,18 @@ def _is_named(settings: Settings) -> bool:
     return settings.database_url is not None or any(os.environ.get(name) for name in LIBPQ)
 
 
-def _address(settings: Settings, alias: str, url: str | None, file: Path | None) -> Address:
+def _address(settings: Settings, found: Alias, alias: str) -> Address:
     schemas = _schemas(settings, alias)
     query = settings.schemas_query if alias == DEFAULT else None
     one = len(schemas) == 1 and schemas[0] != "all" and "*" not in schemas[0] and not query
     return Address(
-        url=url,
+        url=found.url,
+        url_file=found.url_file,
         schema=schemas[0] if one else None,
         schemas=() if one else schemas,
         schemas_query=query,
         options=os.environ.get("PGOPTIONS"),
-        password=partial(_password, file) if file else None,
+        password=partial(_password, found.password_file) if found.password_file else None,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
     )
@@ -132,8 +137,12 @@ def _owned(settings: Settings) -> list[tuple[str, str]]:
     return [(owner or DEFAULT, schema) for owner, _, schema in split]
 
 
-def needs(settings: Settings) -> RequiredSchemas:
-    """Return which targets the gate depends on."""
+def _is_optional(settings: Settings, alias: str) -> bool:
+    return required_schemas(settings).is_optional(alias, "")
+
+
+def required_schemas(settings: Settings) -> RequiredSchemas:
+    """Return which schemas the gate depends on."""
     patterns = tuple(pattern for pattern in settings.optional if ":" in pattern)
     named = {f"{alias}:{schema}" for alias, schema in _owned(settings)}
     named.add(f"{DEFAULT}:{UNQUERIED_SCHEMAS}")
@@ -147,13 +156,13 @@ def _password(file: Path) -> str:
         raise DatabaseDenied(f"the password file {file} cannot be read") from None
 
 
-def judge(settings: Settings, manifest: Manifest) -> Callable[[Sequence[Key]], graph.Verdict]:
-    """Return what turns recorded keys into a verdict."""
+def judge(settings: Settings, manifest: Manifest) -> Judge:
+    """Return the function that makes a verdict of recorded keys."""
     return partial(
-        graph.compare,
+        compare,
         manifest,
         optional=tuple(pattern for pattern in settings.optional if ":" not in pattern),
-        accept=settings.accept_hidden,
+        accept=settings.accept,
     )
 
 
@@ -161,8 +170,8 @@ def policy(settings: Settings) -> Policy:
     """Return the gate's policy."""
     return Policy(
         on_ahead_ready=settings.on_ahead == "ready",
-        close_after_outage=settings.hold_for if settings.on_outage == "close" else None,
+        close_after_outage=settings.close_after_outage,
         close_on_regression=settings.on_regression == "close",
-        on_pruned="accept" if settings.accept_pruned else settings.on_pruned,
+        on_pruned=settings.on_pruned,
         settle=settings.settle,
     )

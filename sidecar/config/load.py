@@ -1,19 +1,24 @@
 """Where settings come from: flags win over the environment, the environment over the file.
 
-A name that does not exist is an error, with the nearest that does.
+A flag or key that does not exist is an error, with the nearest that does. So is a variable
+that is close to a setting's name; any other SIDECAR_* may be somebody else's.
 """
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field
 from pathlib import Path
 from typing import Any, Final
 
 from sidecar.config.settings import FIELDS, Alias, Settings, check
-from sidecar.errors import UsageError
+from sidecar.errors import UsageError, describe_value, did_you_mean, nearest
 
 PREFIX: Final = "SIDECAR_"
+CONFIG: Final = PREFIX + "CONFIG"
+FROM_FILE: Final = "_FILE"
+MISSPELT: Final = 0.85
+"""How alike an unknown variable and a setting must be (difflib's ratio) to be taken for it."""
 
 # Kubernetes describes services to pods in variables; a service whose name begins with
 # "sidecar" must not stop us from starting.
@@ -22,43 +27,101 @@ SERVICE_LINK: Final = re.compile(
 )
 
 ALIAS_KEYS: Final = {"url": "database_url_", "password_file": "password_file_"}
-"""What may be said of a further database, and how the variable's name begins."""
+"""The keys of a further database in the settings file, and how the variable's name begins."""
+
+Given = dict[str, tuple[str, str]]
+"""By name: where a setting was found, and its text."""
 
 
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings from flags, environment and file.
 
-    Raises UsageError, which names the place and repeats no value of a URL.
+    Raises UsageError, which names the place and repeats no value that may be a secret.
     """
     given = {name: text for name, text in flags.items() if name in FIELDS and text is not None}
     from_flags = {name: (f"--{name.replace('_', '-')}", text) for name, text in given.items()}
-    from_environment = _environment(environment)
-    config = flags.get("config") or environment.get(PREFIX + "CONFIG")
-    from_file = _file(Path(config)) if config else {}
+    from_environment = _from_environment(environment)
+    config = flags.get("config") or environment.get(CONFIG)
+    from_file = _from_file(Path(config)) if config else {}
     raw = {**from_file, **from_environment, **from_flags}
     known = {name: raw[name] for name in raw if name in FIELDS}
     values = {name: _parse(FIELDS[name], place, text) for name, (place, text) in known.items()}
-    settings = Settings(**values, aliases=_aliases({**from_file, **from_environment}))
+    settings = Settings(
+        **values,
+        database_url_file=_url_file(raw.get("database_url"), environment),
+        aliases=_aliases(raw, environment),
+        unknown=_unknown(environment),
+    )
     check(settings)
     return settings
 
 
-def _environment(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    found = {}
+def _from_environment(environment: Mapping[str, str]) -> Given:
+    """Return what SIDECAR_* variables set; an empty variable counts as not set."""
+    found: Given = {}
+    if url := environment.get("DATABASE_URL"):
+        found["database_url"] = ("DATABASE_URL", url)
     for variable, text in environment.items():
         name = variable.removeprefix(PREFIX).lower()
-        if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
+        if not variable.startswith(PREFIX) or not text:
             continue
-        if name in FIELDS or _alias(name):
+        if base := _base_of_file(name):
+            other = variable.removesuffix(FROM_FILE)
+            if environment.get(other):
+                raise UsageError(f"{other} and {variable} are both set; set one of them")
+            found[base] = (variable, _contents(variable, Path(text)))
+        elif name in FIELDS or _alias(name):
             found[name] = (variable, text)
-        elif not (SERVICE_LINK.fullmatch(variable) or ("://" in text and name.endswith("port"))):
-            raise UsageError(f"unknown variable {variable}{_nearest(name, PREFIX, str.upper)}")
-    if "database_url" not in found and environment.get("DATABASE_URL"):
-        found["database_url"] = ("DATABASE_URL", environment["DATABASE_URL"])
     return found
 
 
-def _file(path: Path) -> dict[str, tuple[str, str]]:
+def _is_setting(name: str) -> bool:
+    return name in FIELDS or bool(_alias(name)) or _base_of_file(name) is not None
+
+
+def _base_of_file(name: str) -> str | None:
+    """Return the setting that a variable such as `database_url_file` reads from a file."""
+    base = name.removesuffix(FROM_FILE.lower())
+    if base == name or name in FIELDS:
+        return None
+    if base in FIELDS:
+        return base if FIELDS[base].metadata["kind"].from_file else None
+    return base if base.startswith(ALIAS_KEYS["url"]) and _alias(base) else None
+
+
+def _contents(variable: str, file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is no text"
+        raise UsageError(f"{variable}: {file}: {reason}") from None
+    if not text:
+        raise UsageError(f"{variable}: {file} is empty")
+    return text
+
+
+def _unknown(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the SIDECAR_* variables that are no settings, for a warning.
+
+    Raises UsageError for one that is close to a setting's name.
+    """
+    found = []
+    for variable, text in environment.items():
+        name = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or variable == CONFIG or not text or _is_setting(name):
+            continue
+        if SERVICE_LINK.fullmatch(variable) or ("://" in text and name.endswith("port")):
+            continue
+        # A setting that is itself a file's name takes no _FILE.
+        for spelling in (name, name.removesuffix(FROM_FILE.lower())):
+            if close := nearest(spelling, FIELDS, MISSPELT):
+                hint = f"did you mean {PREFIX}{close.upper()}?"
+                raise UsageError(f"unknown variable {variable}; {hint}")
+        found.append(variable)
+    return tuple(sorted(found))
+
+
+def _from_file(path: Path) -> Given:
     import tomllib  # noqa: PLC0415 - only where there is a file
 
     try:
@@ -70,13 +133,13 @@ def _file(path: Path) -> dict[str, tuple[str, str]]:
     found = _databases(path, document.pop("databases", {}))
     for name, value in document.items():
         if name not in FIELDS:
-            raise UsageError(f"{path}: unknown key {name}{_nearest(name, '', str.lower)}")
+            raise UsageError(f"{path}: unknown key {name}{did_you_mean(name, FIELDS)}")
         found[name] = (f"{path}: {name}", _text(value))
     return found
 
 
-def _databases(path: Path, tables: object) -> dict[str, tuple[str, str]]:
-    """Return what `[databases.<alias>]` says under the names that the variables have."""
+def _databases(path: Path, tables: object) -> Given:
+    """Return the keys of `[databases.<alias>]` under the names that the variables have."""
     found = {}
     if not isinstance(tables, dict):
         raise UsageError(f"{path}: databases is no table; write [databases.replica] and url = ...")
@@ -97,17 +160,24 @@ def _alias(name: str) -> str:
     return ""
 
 
-def _aliases(raw: Mapping[str, tuple[str, str]]) -> tuple[Alias, ...]:
+def _aliases(raw: Given, environment: Mapping[str, str]) -> tuple[Alias, ...]:
     names = dict.fromkeys(alias for name in raw if (alias := _alias(name)))
     url, file = ALIAS_KEYS["url"], ALIAS_KEYS["password_file"]
     return tuple(
         Alias(
             name=name,
             url=raw[url + name][1] if url + name in raw else None,
+            url_file=_url_file(raw.get(url + name), environment),
             password_file=Path(raw[file + name][1]) if file + name in raw else None,
         )
         for name in names
     )
+
+
+def _url_file(given: tuple[str, str] | None, environment: Mapping[str, str]) -> Path | None:
+    """Return the file that a URL was read from, if it was."""
+    place = given[0] if given else ""
+    return Path(environment[place]) if place.endswith(FROM_FILE) else None
 
 
 def _text(value: object) -> str:
@@ -118,15 +188,8 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _nearest(name: str, prefix: str, case: Callable[[str], str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
-
-    close = get_close_matches(name, FIELDS, 1)
-    return f"; did you mean {prefix}{case(close[0])}?" if close else ""
-
-
 def _parse(item: Field[Any], place: str, text: str) -> Any:  # noqa: ANN401 - as many types as settings
     try:
-        return item.metadata["parse"](text)
+        return item.metadata["kind"].parse(text)
     except ValueError as error:
-        raise UsageError(f"{place}: {text!r} {error}") from None
+        raise UsageError(f"{place}: {describe_value(text)} {error}") from None

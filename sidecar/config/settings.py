@@ -1,37 +1,44 @@
-"""Every setting, once: flag, `SIDECAR_*` variable and TOML key of the same name."""
+"""Every setting, once: flag, `SIDECAR_*` variable and TOML key of the same name, and help."""
 
-from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sidecar.config.parse import (
-    condition_type,
-    count,
-    duration,
-    listed,
+    DURATION,
+    FILE,
+    LIST,
+    NEVER_OR_DURATION,
+    NUMBER,
+    POSITIVE,
+    SQL,
+    SWITCH,
+    TEXT,
+    URL,
+    Kind,
     one_of,
-    positive,
-    switch,
-    whole,
 )
 from sidecar.errors import UsageError
 
-T = TypeVar("T")
+GROUPS: Final = {
+    "manifest": "Manifest",
+    "database": "Database",
+    "verdict": "Verdict",
+    "gate": "Gate",
+    "serve": "HTTP server",
+    "migrate": "Migrate run",
+    "wait": "Waiting",
+    "log": "Log",
+}
+"""The groups of settings in the order of help, with their titles; a command has whole groups."""
 
 
-def setting(
-    group: str,
-    parse: Callable[[str], T],
-    default: Any,  # noqa: ANN401
-    text: str,
-    *,
-    secret: bool = False,
-) -> Any:  # noqa: ANN401
-    """Declare a setting: which commands have it as a flag, how it reads, and what it is for."""
+def setting(group: str, kind: Kind, default: Any, text: str) -> Any:  # noqa: ANN401
+    """Declare a setting: its group, how its value is written, its default and its help."""
     return field(
-        default=default, repr=not secret, metadata={"group": group, "parse": parse, "help": text}
+        default=default,
+        repr=not kind.secret,
+        metadata={"group": group, "kind": kind, "help": text},
     )
 
 
@@ -41,6 +48,7 @@ class Alias:
 
     name: str
     url: str | None = field(default=None, repr=False)
+    url_file: Path | None = None
     password_file: Path | None = None
 
 
@@ -48,139 +56,112 @@ class Alias:
 class Settings:
     """What the operator decided; durations in seconds."""
 
-    manifest: Path = setting("manifest", Path, Path("manifest.json"), "the baked manifest")
+    manifest: Path = setting("manifest", FILE, Path("manifest.json"), "the baked manifest")
     database_url: str | None = setting(
-        "database",
-        str,
-        None,
-        "where the rows are (default: DATABASE_URL, then libpq's PG*)",
-        secret=True,
+        "database", URL, None, "where the rows are; else DATABASE_URL, else libpq's PG*"
     )
+    database_url_file: Path | None = None
+    """Where `database_url` came from, if SIDECAR_DATABASE_URL_FILE named it."""
     password_file: Path | None = setting(
-        "database", Path, None, "file with the password, read anew at every connect"
+        "database", FILE, None, "file with the password, read anew at every connect"
     )
     schemas: tuple[str, ...] = setting(
         "database",
-        listed,
+        LIST,
         (),
-        "schemas to watch: names, tenant_*, all, ALIAS:tenant_* (default: as Django finds it)",
+        "schemas to watch: names, tenant_*, all, ALIAS:tenant_*; else the one that Django uses",
     )
     schemas_query: str | None = setting(
-        "database", str, None, "SQL that returns further schemas to watch, such as the tenants'"
+        "database", SQL, None, "query that returns further schemas to watch, such as the tenants'"
     )
+    aliases: tuple[Alias, ...] = ()
+    """From SIDECAR_DATABASE_URL_<ALIAS>, or the file's `[databases.<alias>]`."""
+    connect_timeout: float = setting("database", POSITIVE, 3.0, "limit for connecting")
+    read_timeout: float = setting("database", POSITIVE, 5.0, "limit for one read")
     empty_schemas: str = setting(
         "verdict",
         one_of("pending", "ignore"),
         "pending",
         "schemas, of several, in which nothing was ever migrated",
     )
-    aliases: tuple[Alias, ...] = ()
-    """From SIDECAR_DATABASE_URL_<ALIAS>, or the file's `[databases.<alias>]`."""
-    connect_timeout: float = setting("database", positive, 3.0, "limit for connecting")
-    read_timeout: float = setting("database", positive, 5.0, "limit for one look")
     optional: tuple[str, ...] = setting(
         "verdict",
-        listed,
+        LIST,
         (),
         "what need not precede traffic: analytics.*,shop.0042_*, or targets: replica:*",
     )
-    accept_hidden: tuple[str, ...] = setting(
-        "verdict", listed, (), "hidden migrations that are known to be harmless"
-    )
-    accept_pruned: bool = setting(
-        "verdict", switch, False, "open on a squash whose originals a newer release pruned"
+    accept: tuple[str, ...] = setting(
+        "verdict", LIST, (), "hidden or lost migrations that are known to be harmless"
     )
     on_ahead: str = setting(
         "verdict", one_of("ready", "not_ready"), "ready", "when a newer release has migrated"
     )
-    settle: float = setting("gate", duration, 0.0, "how long current must last before it opens")
-    on_outage: str = setting(
-        "gate", one_of("hold", "close"), "hold", "an open gate that cannot read the database"
+    on_pruned: str = setting(
+        "verdict",
+        one_of("hold", "close", "accept"),
+        "hold",
+        "a squash whose originals a newer release pruned: what an open gate does;"
+        " accept opens a closed one, too",
     )
-    hold_for: float | None = setting(
-        "gate", duration, None, "how long on_outage=close holds before it closes"
+    settle: float = setting("gate", DURATION, 0.0, "how long current must last before it opens")
+    close_after_outage: float | None = setting(
+        "gate", NEVER_OR_DURATION, None, "when an open gate that cannot read the database closes"
     )
     on_regression: str = setting(
         "gate", one_of("close", "hold"), "close", "an open gate whose schema is behind again"
     )
-    regression_confirmations: int = setting(
-        "gate", count, 2, "looks in a row before a regression is believed"
-    )
-    on_pruned: str = setting(
-        "gate", one_of("hold", "close"), "hold", "an open gate that sees a pruned squash"
-    )
-    interval: float = setting("gate", positive, 30.0, "pause between looks of an open gate")
+    interval: float = setting("gate", POSITIVE, 30.0, "pause between reads of an open gate")
     listen: tuple[str, ...] = setting(
-        "serve", listed, ("[::]:8089",), "addresses: [::]:8089, 127.0.0.1:0, unix:/run/sidecar.sock"
+        "serve", LIST, ("[::]:8089",), "addresses: [::]:8089, 127.0.0.1:0, unix:/run/sidecar.sock"
     )
-    details: bool = setting("serve", switch, True, "serve /status, / and ?verbose")
+    details: bool = setting("serve", SWITCH, True, "serve /status, / and ?verbose")
     details_listen: tuple[str, ...] = setting(
-        "serve", listed, (), "serve /metrics, /status and / here, and not beside the probes"
+        "serve", LIST, (), "serve /metrics, /status and / at these addresses instead"
     )
     token_file: Path | None = setting(
-        "serve", Path, None, "file with the bearer token that details ask for; probes stay open"
+        "serve", FILE, None, "file with the bearer token that details ask for; probes stay open"
     )
     tls_cert: Path | None = setting(
-        "serve", Path, None, "certificate chain (PEM) for details_listen; rotated without restart"
+        "serve", FILE, None, "certificate chain (PEM) for details_listen; rotated without restart"
     )
-    tls_key: Path | None = setting("serve", Path, None, "its private key (PEM)")
-    client_timeout: float = setting(
-        "serve", positive, 10.0, "how long one connection of a client may last"
-    )
-    client_limit: int = setting(
-        "serve", count, 512, "open connections; the oldest goes when there are more"
-    )
-    client_line_limit: int = setting(
-        "serve", count, 4096, "longest request line and longest header, in bytes; no body is read"
-    )
-    client_header_limit: int = setting("serve", count, 64, "most headers of one request")
+    tls_key: Path | None = setting("serve", FILE, None, "its private key (PEM)")
     state_file: Path | None = setting(
-        "serve", Path, None, "file that remembers an open gate across restarts of the sidecar"
-    )
-    pod_condition: str | None = setting(
-        "serve", condition_type, None, "condition of the own pod to keep (for readinessGates)"
-    )
-    pod_account: Path = setting(
-        "serve",
-        Path,
-        Path("/var/run/secrets/kubernetes.io/serviceaccount"),
-        "folder with the token and the CA that pod_condition needs",
+        "serve", FILE, None, "file that remembers an open gate across restarts of the sidecar"
     )
     drain_delay: float = setting(
-        "serve", duration, 5.0, "how long to answer 503 before the server closes on SIGTERM"
+        "serve", DURATION, 5.0, "how long to answer 503 before the server closes on SIGTERM"
     )
-    log_format: str = setting("log", one_of("text", "json"), "text", "how log lines look")
+    log_format: str = setting("log", one_of("text", "json"), "text", "how log lines are written")
     log_level: str = setting(
-        "log", one_of("debug", "info", "warning", "error"), "info", "the least that is logged"
-    )
-    database: str = setting(
-        "migrate", str, "default", "the alias of DATABASES whose migrations are applied"
+        "log",
+        one_of("debug", "info", "warning", "error", any_case=True),
+        "info",
+        "the least that is logged",
     )
     lock_timeout: float | None = setting(
-        "migrate", positive, None, "give up waiting for the turn after this long (exit 124)"
+        "migrate", POSITIVE, None, "give up waiting for the migration lock after this long"
     )
     lock_timeout_per_statement: float | None = setting(
-        "migrate", positive, None, "PostgreSQL's lock_timeout for the command's sessions"
+        "migrate", POSITIVE, None, "PostgreSQL's lock_timeout for the command's sessions"
     )
     statement_timeout: float | None = setting(
-        "migrate", positive, None, "PostgreSQL's statement_timeout for the command's sessions"
+        "migrate", POSITIVE, None, "PostgreSQL's statement_timeout for the command's sessions"
     )
     pgoptions: bool = setting(
-        "migrate", switch, True, "pass PGOPTIONS to the command; off where a pooler refuses them"
+        "migrate", SWITCH, True, "pass PGOPTIONS to the command; off where a pooler refuses them"
     )
     retries: int = setting(
-        "migrate",
-        whole,
-        3,
-        "further attempts after lock timeouts, races and lost connections",
+        "migrate", NUMBER, 3, "further attempts after lock timeouts, races and lost connections"
     )
     pushgateway: str | None = setting(
-        "migrate", str, None, "push the run's metrics to this Pushgateway", secret=True
+        "migrate", URL, None, "push the run's metrics to this Pushgateway"
     )
     pushgateway_job: str = setting(
-        "migrate", str, "django_migrate", "the job under which they are pushed"
+        "migrate", TEXT, "django_migrate", "the job under which they are pushed"
     )
-    timeout: float | None = setting("wait", positive, None, "give up after this long (exit 124)")
+    timeout: float | None = setting("wait", POSITIVE, None, "give up after this long")
+    unknown: tuple[str, ...] = ()
+    """SIDECAR_* variables that are no settings, to be warned of."""
 
 
 FIELDS: Final[dict[str, "Field[Any]"]] = {
@@ -188,40 +169,33 @@ FIELDS: Final[dict[str, "Field[Any]"]] = {
 }
 
 
-def add_flags(parser: ArgumentParser, groups: Sequence[str]) -> None:
-    """Add the flags of these groups, and `--config`."""
-    for name, item in FIELDS.items():
-        if item.metadata["group"] in groups:
-            parser.add_argument(
-                "--" + name.replace("_", "-"),
-                metavar="X",
-                dest=name,
-                help=item.metadata["help"]
-                + (f" (default: {default})" if (default := shown(item)) else ""),
-            )
-    parser.add_argument("--config", metavar="FILE", help="TOML file with any of the settings")
-
-
-def shown(item: "Field[Any]") -> str:
-    """Return a default as it would be written."""
-    value = None if item.default is MISSING else item.default
+def default_text(item: "Field[Any]") -> str:
+    """Return a setting's default as it would be written, empty if there is none."""
+    value = item.default
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
         return ",".join(value)
-    return f"{value:g}s" if isinstance(value, float) else str(value or "")
+    if value is None:
+        kind: Kind = item.metadata["kind"]
+        return kind.none
+    return f"{value:g}s" if isinstance(value, float) else str(value)
+
+
+def help_text(item: "Field[Any]") -> str:
+    """Return a setting's help with its units and its default."""
+    kind: Kind = item.metadata["kind"]
+    default = f"default: {default_text(item)}" if default_text(item) else ""
+    remarks = "; ".join(filter(None, (kind.hint, default)))
+    return f"{item.metadata['help']} ({remarks})" if remarks else str(item.metadata["help"])
 
 
 def check(settings: Settings) -> None:
     """Raise UsageError for settings that contradict each other."""
-    if settings.aliases and not all(alias.url for alias in settings.aliases):
-        (first, *_) = [alias.name for alias in settings.aliases if not alias.url]
-        raise UsageError(f"database {first} has a password file and no URL; give it one")
+    for alias in settings.aliases:
+        if not alias.url:
+            raise UsageError(f"database {alias.name} has a password file and no URL; give it one")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise UsageError("tls_cert and tls_key go together; set both")
     if settings.tls_cert is not None and not settings.details_listen:
         raise UsageError("tls_cert needs details_listen: probes are served without TLS")
-    if settings.on_outage == "close" and settings.hold_for is None:
-        raise UsageError("on_outage=close needs hold_for, such as 60s (0s closes at once)")
-    if settings.on_outage == "hold" and settings.hold_for is not None:
-        raise UsageError("hold_for has no effect unless on_outage=close")

@@ -25,5 +25,5 @@ def build_watcher(settings: Settings, manifest: Manifest, *, was_open: bool = Fa
         clock=clock,
         random=random.random,
         open_interval=settings.interval,
-        required=build.needs(settings),
+        required=build.required_schemas(settings),
     )

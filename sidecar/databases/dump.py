@@ -26,10 +26,10 @@ class Dump:
         self._name = name
 
     async def read(self) -> Recorded:
-        """Return what the file holds. Raises UsageError, which names the place."""
-        text = self._text()
+        """Return what the file holds. Raises UsageError, which names the place in it."""
+        text = self._read_text()
         try:
-            rows = _from_json(text) if text.lstrip()[:1] in {"[", "{"} else _from_csv(text)
+            rows = _parse_json(text) if text.lstrip()[:1] in {"[", "{"} else _parse_csv(text)
         except (ValueError, csv.Error) as error:
             raise UsageError(f"{self._name}: {error}") from None
         ordered = sorted(rows, key=lambda row: row[0])
@@ -38,7 +38,7 @@ class Dump:
     async def release(self) -> None:
         """Nothing is held."""
 
-    def _text(self) -> str:
+    def _read_text(self) -> str:
         try:
             if self._name == "-":
                 return "" if sys.stdin is None else sys.stdin.read()
@@ -55,15 +55,15 @@ class _Object(msgspec.Struct):
     id: int = 0
 
 
-def _from_json(text: str) -> list[Row]:
+def _parse_json(text: str) -> list[Row]:
     try:
         found = msgspec.json.decode(text, type=list[str | list[str] | dict[str, object]])
-        return [_row(entry) for entry in found]
+        return [_parse_row(entry) for entry in found]
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise ValueError(f"cannot be read as rows: {error}") from None
 
 
-def _row(entry: str | list[str] | dict[str, object]) -> Row:
+def _parse_row(entry: str | list[str] | dict[str, object]) -> Row:
     match entry:
         case str() if all(entry.partition(".")):
             return 0, Key(entry)
@@ -76,7 +76,7 @@ def _row(entry: str | list[str] | dict[str, object]) -> Row:
             raise ValueError(f"{entry!r} is no row; expected app.name, [app, name] or an object")
 
 
-def _from_csv(text: str) -> list[Row]:
+def _parse_csv(text: str) -> list[Row]:
     reader = csv.DictReader(io.StringIO(text))
     header = set(reader.fieldnames or ())
     if not {"app", "name"} <= header:

@@ -70,7 +70,7 @@ class LockWait:
             return None, _describe_wait(found) if found.run else ""
         if not await self._lock.acquire():
             return None, _describe_wait(found)
-        while left := await self._lock.left():
+        while left := await self._lock.count_leftover_sessions():
             self._log(f"waiting for {left} session(s) of a migrate run that has died")
             await asyncio.sleep(LOCK_POLL_INTERVAL)
         found = await self._schema.read()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from sidecar.errors import CommandNotFound, CommandNotRunnable
+from sidecar.errors import CommandNotFound, CommandNotRunnable, signal_exit_code
 
 STOP_TIMEOUT: Final = 10.0
 """Seconds between SIGTERM and SIGKILL, as for docker stop."""
@@ -44,7 +44,7 @@ class CommandProcess:
         with suppress(TimeoutError):
             # A grandchild may keep the pipe open for as long as it likes.
             await asyncio.wait_for(self._copying, STDERR_CLOSE_TIMEOUT)
-        return code if code >= 0 else 128 - code
+        return code if code >= 0 else signal_exit_code(-code)
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless the process has ended."""

@@ -18,9 +18,9 @@ from sidecar.databases.base import (
     MigrationLock,
     StatementTimeouts,
     connect,
-    migration_lock,
+    create_migration_lock,
 )
-from sidecar.errors import DatabaseError, Interrupted
+from sidecar.errors import ExitCode, Interrupted
 from sidecar.migrate.attempt import Attempt
 from sidecar.migrate.lock_wait import LockWait
 from sidecar.migrate.progress import SchemaProgress, SchemaRead
@@ -65,7 +65,7 @@ class Runner:
         self._schema = SchemaProgress(
             options.database, connect(address), judge, options.required, SystemClock()
         )
-        self._lock: MigrationLock = migration_lock(address)
+        self._lock: MigrationLock = create_migration_lock(address)
         self._lock_wait = LockWait(self._schema, self._lock, options.lock_timeout)
         self._retry = Retry(self._schema, manifest.nodes, options.retries)
         self._signals = SignalForwarder()
@@ -154,7 +154,7 @@ class Runner:
     ) -> Report:
         """Return the report after the last attempt, whose command exited with `code`."""
         if attempt.lost_lock:
-            result, code = Result.LOST_LOCK, code or 1
+            result, code = Result.LOST_LOCK, code or ExitCode.ERROR
         elif code:
             result = Result.FAILED if self._signals.ended_by is None else Result.INTERRUPTED
         else:
@@ -183,7 +183,7 @@ class Runner:
     def _choose_exit_code(self, last: SchemaRead | None) -> int:
         """Return the exit code of the verdict, as `sidecar check` has it."""
         if last is None:
-            return DatabaseError.exit_code
+            return ExitCode.DATABASE
         return exit_code(last.poll_result, self._options.policy)
 
 

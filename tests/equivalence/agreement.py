@@ -1,6 +1,6 @@
 """The property itself: for one project and one set of rows, Django's answer and ours.
 
-Ours goes the whole way: `baker.manifest` resolves the edges, `manifest.decode` validates,
+Ours goes the whole way: `render_manifest` resolves the edges, `manifest.decode` validates,
 `databases.postgres` reads the rows that Django reads, `graph.compare` judges.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from equivalence import django_side
 from equivalence.django_side import Answer
 from equivalence.projects import Case, app_of
-from sidecar import baker
+from sidecar.baker.manifest import render_manifest
 from sidecar.core.migrations.compare import Outcome, Verdict, check, compare
 from sidecar.core.migrations.graph import replaced_graph
 from sidecar.core.migrations.manifest import Key, Manifest, decode
@@ -142,8 +142,7 @@ class World:
 
 def text(loader: django_side.Loader) -> bytes:
     """Bake: return the manifest's bytes."""
-    written: str = baker.manifest(loader, {})
-    return written.encode()
+    return render_manifest(loader, {}).encode()
 
 
 @contextmanager

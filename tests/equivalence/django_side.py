@@ -96,7 +96,7 @@ class Loader(MigrationLoader):
         super().__init__(connection, load=False)
 
     def load_disk(self) -> None:
-        """Find the files as `baker.load` has them: apps as installed, names sorted."""
+        """Find the files as the baker's loader has them: apps as installed, names sorted."""
         self.migrated_apps = set(self.project.apps)
         self.unmigrated_apps = set(self.project.unmigrated)
         files = sorted(self.project.files, key=lambda f: f.migration, reverse=self.backwards)

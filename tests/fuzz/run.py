@@ -95,7 +95,7 @@ def main() -> int:
         project.bake(manifest).check_returncode()
         database = add_database(server, "shop")
         database.migrate()
-        with Sidecar(manifest, "--client-timeout=2s", url=database.reader) as sidecar:
+        with Sidecar(manifest, url=database.reader) as sidecar:
             until(sidecar.ready, "the gate opens")
             code = schemathesis(options.schemathesis, sidecar, options.seed)
             began = time.monotonic()

@@ -147,7 +147,7 @@ def test_the_environment_holds_the_statement_timeouts(database: Database, releas
         "-c work_mem=8MB -c client_connection_check_interval=1s "
         "-c lock_timeout=2000 -c statement_timeout=60000"
     )
-    assert name.startswith(f"{migrate_runs.APPLIES} ")
+    assert name.startswith(f"{migrate_runs.COMMAND_NAME} ")
 
 
 def test_statement_timeouts_can_be_kept_from_the_command(

@@ -22,7 +22,7 @@ MIGRATE = ("sidecar", "migrate", "--json=-")
 DJANGO = ("--", "python", "manage.py", "migrate", "--noinput", "--verbosity=0")
 WAITING = f"""
     SELECT state, backend_xmin FROM pg_stat_activity
-     WHERE application_name LIKE '{migrate_runs.WAITS} %' AND datname = current_database()
+     WHERE application_name LIKE '{migrate_runs.WAITER_NAME} %' AND datname = current_database()
 """
 ADVISORY_LOCKS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
 
@@ -94,7 +94,7 @@ def test_waits_for_the_sessions_of_a_dead_run(migrated: Database, release: Relea
     """A command that outlived its runner may still migrate; two at a time is what this prevents."""
     (schema,) = migrated.execute("SELECT 'public'::regnamespace::oid::text")[0]
     with migrated.server.connect(migrated.name) as survivor:
-        survivor.execute(f"SET application_name = '{migrate_runs.APPLIES} {schema}'")
+        survivor.execute(f"SET application_name = '{migrate_runs.COMMAND_NAME} {schema}'")
         started = release.start(
             *MIGRATE, "--lock-timeout=2s", "--", "python", "-c", "pass", url=migrated.migrator
         )

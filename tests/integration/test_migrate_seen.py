@@ -18,7 +18,7 @@ from support.release import Release, sql
 MIGRATE = ("sidecar", "migrate")
 DJANGO = ("--", "python", "manage.py", "migrate", "--noinput", "--verbosity=0")
 COMMAND_SESSIONS = f"""
-    SELECT state FROM pg_stat_activity WHERE application_name LIKE '{migrate_runs.APPLIES} %'
+    SELECT state FROM pg_stat_activity WHERE application_name LIKE '{migrate_runs.COMMAND_NAME} %'
 """
 ALTER = sql("ALTER TABLE orders_order ADD COLUMN extra int")
 

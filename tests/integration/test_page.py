@@ -63,18 +63,18 @@ def test_a_gate_lives_its_life_on_one_page(
         assert "Next: apply the migrations: python manage.py migrate" in told
         assert "Pending: 45 migrations, in the order in which migrate runs them" in told
         assert "contenttypes.0001_initial CreateModel ContentType" in told
-        visit.look_at("waiting")
+        visit.check_appearance("waiting")
 
         database.migrate()
         visit.headline("Ready")
         assert "schema_current: every required migration is applied" in visit.text()
         assert "45 of 45 applied" in visit.text()
-        visit.look_at("open")
+        visit.check_appearance("open")
 
         proxy.mode = Mode.REFUSE
         visit.headline("Ready, but held open")
         assert "held open against database_unreachable" in visit.text()
-        visit.look_at("holding")
+        visit.check_appearance("holding")
         proxy.mode = Mode.PASS
         visit.headline("Ready")
 
@@ -84,11 +84,11 @@ def test_a_gate_lives_its_life_on_one_page(
         assert "Pending: 2 migrations" in told
         assert "risk changes data, for as long as that takes" in told
         assert "risk adds the column orders.order.archived, NOT NULL without" in told
-        visit.look_at("closed")
+        visit.check_appearance("closed")
 
         sidecar.process.terminate()
         visit.headline("Going away")
-        visit.look_at("draining")
+        visit.check_appearance("draining")
     assert visit.complaints == []
     assert {address.removeprefix(sidecar.url) for address in visit.asked} == {"/", "/status"}
 
@@ -100,7 +100,7 @@ def test_before_the_first_look_the_page_says_so(visit: Visit, manifest: Path) ->
         with Sidecar(manifest, "--connect-timeout=60s", url=url) as sidecar:
             visit.page.goto(sidecar.url)
             visit.headline("Starting")
-            visit.look_at("starting")
+            visit.check_appearance("starting")
 
 
 def test_lost_contact_is_said_and_ends_by_itself(
@@ -116,7 +116,7 @@ def test_lost_contact_is_said_and_ends_by_itself(
             visit.headline("Lost contact")
             alert = visit.page.get_by_role("alert").inner_text()
             assert alert.startswith("The sidecar does not answer. Last known: Ready. What stands")
-            visit.look_at("lost-contact")
+            visit.check_appearance("lost-contact")
             between.mode = Mode.PASS
             visit.headline("Ready")
             assert visit.page.get_by_role("alert").count() == 0
@@ -147,7 +147,7 @@ def test_a_blocked_run_and_its_durations_are_shown(
             visit.page.get_by_text("blocked by a lock, since").wait_for()
             assert f"held by process {report.info.backend_pid}, nightly report" in visit.text()
             assert "Next: end what blocks the running migrate" in visit.text()
-            visit.look_at("blocked")
+            visit.check_appearance("blocked")
             report.execute("ROLLBACK")
         assert run.wait(20) == 0
         visit.headline("Ready")
@@ -156,7 +156,7 @@ def test_a_blocked_run_and_its_durations_are_shown(
         seconds = re.search(r"orders.0011_fill_order_totals took ([\d.]+) s", told)
         assert seconds
         assert float(seconds[1]) == pytest.approx(2.0, rel=0.2)
-        visit.look_at("migrated")
+        visit.check_appearance("migrated")
 
 
 def test_a_hidden_page_asks_nothing(visit: Visit, migrated: Database, manifest: Path) -> None:
@@ -300,7 +300,7 @@ def test_thousands_of_schemas_are_summarised(
         assert "conflict between shop.0004_a and shop.0004_b" in told
         assert "database refuses the sidecar: password authentication failed" in told
         assert "Rows recorded twice: 2" in told
-        visit.look_at("many")
+        visit.check_appearance("many")
 
 
 def test_the_policy_lets_in_nothing_from_elsewhere(

@@ -27,11 +27,11 @@ CROWD = 2 * POOL
 ROWS = 50  # of the example project, squashed and squashing ones alike
 LEAKS = ("statement_timeout", "lock_timeout", "transaction_read_only", "application_name")
 
-LOOK = "SELECT pg_backend_pid(), " + ", ".join(f"current_setting('{name}')" for name in LEAKS)
+SETTINGS = "SELECT pg_backend_pid(), " + ", ".join(f"current_setting('{name}')" for name in LEAKS)
 CLEAN = ("0", "0", "off")
 
-# The rows themselves say which server connection a look was given.
-TELL_PID = """
+# The rows themselves show which server connection a read was given.
+SHOW_PID = """
     ALTER TABLE django_migrations RENAME TO actual;
     CREATE VIEW django_migrations AS
         SELECT id, app, name, applied FROM actual
@@ -97,7 +97,7 @@ class Crowd:
         ) as connection:
             for _ in range(5):
                 with connection.transaction():
-                    (row,) = connection.execute(LOOK).fetchall()
+                    (row,) = connection.execute(SETTINGS).fetchall()
                     connection.execute("SELECT pg_sleep(0.002)")
                 self.seen.add((name, row[0], row[1:]))
 
@@ -122,11 +122,11 @@ async def refusal(address: Address) -> DatabaseError:
     return caught.value
 
 
-async def test_looks_share_server_connections_and_leave_nothing_on_them(
+async def test_reads_share_server_connections_and_leave_nothing_on_them(
     pooled: PgBouncer, migrated: Database
 ) -> None:
-    """Each look is whole on whatever connection it is given, and the next client finds no trace."""
-    migrated.execute(TELL_PID)
+    """Each read is whole on whatever connection it is given, and the next client finds no trace."""
+    migrated.execute(SHOW_PID)
     url = pooled.url(migrated.name, READER)
     database = Postgres(Address(url=url, read_timeout=30, connect_timeout=30))
     given: list[str] = []
@@ -143,10 +143,10 @@ async def test_looks_share_server_connections_and_leave_nothing_on_them(
     assert {f"pid.{pid}" for pid in crowd.pids} >= set(given), "hands have changed"
 
 
-async def test_failed_looks_leave_nothing_behind_either(
+async def test_failed_reads_leave_nothing_behind_either(
     pooled: PgBouncer, migrated: Database
 ) -> None:
-    """A look that ends in a lock timeout takes its settings with it, and cancels nobody else."""
+    """A read that ends in a lock timeout takes its settings with it, and cancels nobody else."""
     url = pooled.url(migrated.name, READER)
     database = Postgres(Address(url=url, read_timeout=0.4, connect_timeout=30))
     with Crowd(url).pushing(), migrated.server.connect(migrated.name) as locker:
@@ -198,7 +198,7 @@ def test_a_paused_pgbouncer_is_a_timeout_that_an_open_gate_outlives(
 def test_an_open_gate_is_no_client_of_pgbouncer(
     pooled: PgBouncer, migrated: Database, manifest: Path
 ) -> None:
-    """Between looks max_client_conn is not spent on us, nor a connection of the pool."""
+    """Between reads max_client_conn is not spent on us, nor a connection of the pool."""
 
     def clients() -> list[str]:
         return [row["user"] for row in pooled.admin("SHOW CLIENTS") if row["user"] == READER]
@@ -212,11 +212,11 @@ def test_an_open_gate_is_no_client_of_pgbouncer(
 def test_migrations_behind_pgbouncer_open_the_gate(
     database: Database, tmp_path: Path, manifest: Path
 ) -> None:
-    """Shut while migrate runs beside it, open a moment after the last migration."""
+    """Not ready while migrate runs beside it, open a moment after the last migration."""
     with PgBouncer(database.server, tmp_path, pool_mode="transaction") as pooled:
         url = pooled.url(database.name, READER)
         with Crowd(url).pushing(), Sidecar(manifest, url=url) as sidecar:
-            until(lambda: sidecar.get("/readyz") == (503, "schema_behind\n"), "it has looked")
+            until(lambda: sidecar.get("/readyz") == (503, "schema_behind\n"), "it has read")
             database.migrate()
             until(sidecar.ready, "the gate opens")
 
@@ -224,7 +224,7 @@ def test_migrations_behind_pgbouncer_open_the_gate(
 def test_statement_mode_is_refused_with_what_to_change(
     migrated: Database, tmp_path: Path, manifest: Path
 ) -> None:
-    """One statement a connection allows no look: database_denied, and pool_mode by its name."""
+    """One statement a connection allows no read: database_denied, and pool_mode by its name."""
     with PgBouncer(migrated.server, tmp_path, pool_mode="statement") as pooled:
         url = pooled.url(migrated.name, READER)
         ended = subprocess.run(
@@ -232,11 +232,11 @@ def test_statement_mode_is_refused_with_what_to_change(
             check=False, env=project.environment(DATABASE_URL=url), capture_output=True, text=True,
         )  # fmt: skip
         assert (ended.returncode, ended.stderr) == (20, "")
-        told = " ".join(ended.stdout.split())
-        assert "database_denied: 127.0.0.1:" in told
-        assert "set pool_mode to transaction or session for the sidecar" in told
+        output = " ".join(ended.stdout.split())
+        assert "database_denied: 127.0.0.1:" in output
+        assert "set pool_mode to transaction or session for the sidecar" in output
         with Sidecar(manifest, url=url) as sidecar:
-            until(lambda: "database_denied" in sidecar.get("/readyz")[1], "it has looked")
+            until(lambda: "database_denied" in sidecar.get("/readyz")[1], "it has read")
             assert not sidecar.ready()
             assert "pool_mode" in sidecar.get("/readyz?verbose")[1]
 
@@ -267,7 +267,7 @@ async def test_what_pgbouncer_refuses_is_denied(
 
 
 @pytest.mark.parametrize("way", ["currentSchema", "PGOPTIONS"])
-async def test_startup_options_that_pgbouncer_refuses_are_explained(
+async def test_startup_options_that_pgbouncer_refuses_are_named_in_the_error(
     by_transaction: PgBouncer, migrated: Database, way: str
 ) -> None:
     """A search_path asked for at connect is refused by PgBouncer; the line names `schemas`."""
@@ -307,7 +307,7 @@ async def test_a_full_pgbouncer_is_unreachable_in_its_own_words(
 async def test_a_named_schema_is_proof_against_what_other_clients_leave_behind(
     by_transaction: PgBouncer, migrated: Database
 ) -> None:
-    """By transaction, a SET of another client stays; with `schemas` it misleads no look."""
+    """By transaction, a SET of another client stays; with `schemas` it misleads no read."""
     url = by_transaction.url(migrated.name, READER)
     for _ in range(POOL):
         with psycopg.connect(url, autocommit=True, prepare_threshold=None) as rude:

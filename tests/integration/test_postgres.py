@@ -66,7 +66,7 @@ async def test_an_empty_table_is_an_empty_set(database: Database) -> None:
 
 
 async def test_an_absent_table_is_an_empty_set_with_a_note(database: Database) -> None:
-    """Before the first migrate there is no table; that is behind, and said."""
+    """Before the first migrate there is no table; that is behind, with a note."""
     database.execute("DROP TABLE django_migrations")
     found = await read(Address(url=database.reader))
     assert (found.text, found.schema) == ("", "public")
@@ -98,13 +98,13 @@ async def test_a_schema_may_be_named_or_set_by_the_search_path(database: Databas
 
 
 async def test_an_absent_schema_is_an_empty_set_with_a_note(database: Database) -> None:
-    """A tenant that does not exist yet is behind, and the note says why."""
+    """A tenant that does not exist yet is behind, and the note has the cause."""
     found = await read(Address(url=database.reader, schema="nobody"))
     assert (found.text, found.note) == ("", "there is no schema nobody")
 
 
 async def test_a_wrong_password_is_denied(database: Database) -> None:
-    """The reason is database_denied, and the line says password."""
+    """The reason is database_denied, and the line names the password."""
     url = database.server.url(database.name, "sidecar_reader", "wrong")
     error = await refusal(Address(url=url))
     assert isinstance(error, DatabaseDenied)
@@ -125,7 +125,7 @@ async def test_a_wrong_database_is_denied(database: Database) -> None:
 
 
 async def test_no_permission_on_the_table_is_denied(database: Database) -> None:
-    """The line says what to grant."""
+    """The line names what to grant."""
     database.execute("REVOKE SELECT ON django_migrations FROM sidecar_reader")
     error = await refusal(Address(url=database.reader))
     assert isinstance(error, DatabaseDenied)
@@ -136,7 +136,7 @@ async def test_no_permission_on_the_table_is_denied(database: Database) -> None:
 async def test_no_permission_on_the_schema_is_denied_and_not_an_empty_set(
     database: Database, schema: str | None
 ) -> None:
-    """A schema without USAGE looks absent to the search_path; behind would be a lie."""
+    """A schema without USAGE seems absent in the search_path; behind would be wrong."""
     database.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC, sidecar_reader")
     error = await refusal(Address(url=database.reader, schema=schema))
     assert isinstance(error, DatabaseDenied)
@@ -178,7 +178,7 @@ async def test_a_refused_connection_is_unreachable() -> None:
 
 
 async def test_an_unknown_host_is_unreachable() -> None:
-    """A name that does not resolve is told as such."""
+    """A name that does not resolve is named as such."""
     error = await refusal(Address(url="postgres://u:p@nosuchhost.invalid/db"))
     assert isinstance(error, DatabaseUnreachable)
 
@@ -193,7 +193,7 @@ async def test_a_server_that_never_answers_is_a_timeout() -> None:
 
 
 async def test_a_server_that_stops_answering_is_a_timeout() -> None:
-    """A server stopped between two looks on one connection is given up, and comes back."""
+    """A server stopped between two reads on one connection is given up, and comes back."""
     with Server() as server:
         server.execute(
             "CREATE TABLE django_migrations (id int, app text, name text, applied timestamptz)"
@@ -223,7 +223,7 @@ async def test_a_silent_host_does_not_hide_the_next_one(database: Database, want
 
 
 async def test_no_host_that_is_wanted_is_unreachable(database: Database) -> None:
-    """Where a standby is asked for and there is none, that is said."""
+    """Where a standby is asked for and there is none, the error names that."""
     error = await refusal(Address(url=database.reader + "?target_session_attrs=standby"))
     assert isinstance(error, DatabaseUnreachable)
 
@@ -243,10 +243,10 @@ async def test_a_locked_table_is_a_timeout_and_leaves_no_waiting_backend(
         assert database.execute(waiting) == [(0,)]
 
 
-async def test_one_connection_serves_many_looks_and_release_lets_it_go(
+async def test_one_connection_serves_many_reads_and_release_closes_it(
     database: Database, held: Postgres
 ) -> None:
-    """Between looks the connection is kept, idle and outside any transaction, until released."""
+    """Between reads the connection is kept, idle and outside any transaction, until released."""
     for _ in range(3):
         await held.read()
     mine = f"{SESSIONS} AND datname = '{database.name}'"
@@ -262,7 +262,7 @@ async def test_one_connection_serves_many_looks_and_release_lets_it_go(
 async def test_a_connection_that_the_server_ended_is_opened_anew(
     database: Database, held: Postgres
 ) -> None:
-    """After a failed look the next one starts from a new connection."""
+    """After a failed read the next one starts from a new connection."""
     await held.read()
     database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -273,7 +273,7 @@ async def test_a_connection_that_the_server_ended_is_opened_anew(
     assert (await held.read()).keys() == []
 
 
-async def test_a_look_cannot_write(database: Database) -> None:
+async def test_a_read_cannot_write(database: Database) -> None:
     """The transaction is read only: even a view that writes when it is read cannot."""
     database.execute("ALTER TABLE django_migrations RENAME TO actual")
     database.execute(
@@ -287,7 +287,7 @@ async def test_a_look_cannot_write(database: Database) -> None:
     assert database.execute("SELECT count(*) FROM actual") == [(0,)]
 
 
-async def test_settings_of_a_look_end_with_its_transaction(held: Postgres) -> None:
+async def test_settings_of_a_read_end_with_its_transaction(held: Postgres) -> None:
     """Behind a pooler the next client must not inherit our timeouts."""
     await held.read()
     assert held._session.connection is not None

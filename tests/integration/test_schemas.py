@@ -1,4 +1,4 @@
-"""A database with more schemas than are read at every look, and than one connection reads."""
+"""A database with more schemas than are read every time, and than one connection reads."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ import pytest
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.reason import Reason
 from sidecar.databases.base import UNQUERIED_SCHEMAS, Address
-from sidecar.databases.postgres.many_schemas import EXACT, PostgresSchemas
+from sidecar.databases.postgres.many_schemas import MAX_ALWAYS_READ, PostgresSchemas
 from sidecar.databases.postgres.many_schemas_rows import MANY
 from sidecar.errors import DatabaseDenied, DatabaseError
 from support import schemas
@@ -40,8 +40,8 @@ def many() -> Iterator[Server]:
 def reader(server: Server, *names: str, user: str = "postgres") -> PostgresSchemas:
     """Return what reads some schemas, or all of them."""
     url = server.url("many", user)
-    chosen = names or ("tenant_*",)
-    return PostgresSchemas(Address(url=url, schemas=chosen, read_timeout=2))
+    patterns = names or ("tenant_*",)
+    return PostgresSchemas(Address(url=url, schemas=patterns, read_timeout=2))
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_one_that_was_migrated_is_found_by_its_counters(
 
 
 async def test_a_role_with_one_connection_reads_all_the_same(many: Server) -> None:
-    """The second connection is a help, and nothing that a look depends on."""
+    """The second connection is a help, and nothing that a read depends on."""
     database = reader(many, user="alone")
     assert counts(await database.read()) == [MANY_AND_MORE]
     await database.release()
@@ -120,15 +120,15 @@ async def test_a_second_connection_to_another_server_reads_nothing(many: Server)
 
 
 async def test_a_table_that_goes_away_while_we_wait_for_it_is_missed(many: Server) -> None:
-    """Its schema is still there, and with no rows it is behind; a look must not overlook it."""
+    """Its schema is still there, and with no rows it is behind; a read must not overlook it."""
     database = reader(many, "tenant_5", "tenant_6")
     with many.connect("many") as owner, owner.transaction():
         owner.execute("CREATE TABLE tenant_5.kept AS TABLE tenant_5.django_migrations")
         owner.execute("DROP TABLE tenant_5.django_migrations")
-        look = asyncio.create_task(database.read())
+        reading = asyncio.create_task(database.read())
         while not many.execute(WAITING)[0][0]:
             await asyncio.sleep(0.01)
-    recorded = await look
+    recorded = await reading
     many.execute("ALTER TABLE tenant_5.kept RENAME TO django_migrations", "many")
     assert [(one.schemas, bool(one.text)) for one in recorded.each()] == [
         (("tenant_5",), False),
@@ -184,7 +184,7 @@ async def test_a_query_that_can_never_be_asked_is_denied(many: Server, query: st
     await database.release()
 
 
-async def test_what_has_no_counters_is_read_at_every_look(many: Server) -> None:
+async def test_what_has_no_counters_is_read_every_time(many: Server) -> None:
     """Nothing is counted for a view, or for the parent of a partitioned table."""
     many.execute("CREATE SCHEMA tenant_view", "many")
     many.execute("CREATE TABLE shown AS TABLE tenant_1.django_migrations", "many")
@@ -197,40 +197,40 @@ async def test_what_has_no_counters_is_read_at_every_look(many: Server) -> None:
     await database.release()
 
 
-async def test_who_drops_tenants_is_never_the_victim_of_our_look(many: Server) -> None:
+async def test_who_drops_tenants_is_never_the_victim_of_our_read(many: Server) -> None:
     """We hold some tables and wait for another, so we give up before anybody is ended."""
     database = reader(many, *(f"tenant_{n}" for n in range(10, 15)))
     with many.connect("many") as owner, owner.transaction(force_rollback=True):
         owner.execute("DROP SCHEMA tenant_14 CASCADE")
-        look = asyncio.create_task(database.read())
+        reading = asyncio.create_task(database.read())
         while not many.execute(WAITING)[0][0]:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(owner.execute, "DROP SCHEMA tenant_10 CASCADE")
-    assert sum(counts(await look)) == 5
+    assert sum(counts(await reading)) == 5
     await database.release()
 
 
-async def test_a_look_that_fails_at_its_end_is_done_again(many: Server) -> None:
+async def test_a_read_that_fails_at_its_end_is_done_again(many: Server) -> None:
     """What it had read must not count as seen."""
     database = reader(many)
     await database.read()
     many.execute(ADD.format(600), "many")
-    whole = database._run
+    whole = database._read_run
 
     async def broken(connection: asyncpg.Connection) -> None:
         await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    database._run = broken
+    database._read_run = broken
     with pytest.raises(DatabaseError):
         await database.read()
-    database._run = whole
+    database._read_run = whole
     assert unlike(await database.read()) == [("tenant_600", None)]
     many.execute(DELETE.format(600), "many")
     await database.release()
 
 
 async def test_what_is_locked_is_not_waited_for_again(many: Server) -> None:
-    """Only the first look finds out by waiting."""
+    """Only the first read finds out by waiting."""
     names = [f"tenant_{n}" for n in range(1, 4)]
     database = reader(many, *names)
     with many.connect("many") as owner, owner.transaction(force_rollback=True):
@@ -254,9 +254,9 @@ async def test_a_locked_index_is_a_locked_table(many: Server) -> None:
     await database.release()
 
 
-async def test_without_counters_every_look_reads_all(many: Server) -> None:
-    """track_counts may be off: then nothing tells which tables have changed."""
-    assert MANY_AND_MORE > EXACT
+async def test_without_counters_every_read_is_full(many: Server) -> None:
+    """track_counts may be off: then nothing shows which tables have changed."""
+    assert MANY_AND_MORE > MAX_ALWAYS_READ
     many.execute("ALTER DATABASE many SET track_counts = off")
     database = reader(many)
     await database.read()

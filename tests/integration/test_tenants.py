@@ -17,7 +17,7 @@ from support.database import Database
 from support.process import Sidecar, until
 from support.tenants import PROJECT, Tenants
 
-WATCH = ("--schemas=public,tenant_*", "--interval=300ms", "--regression-confirmations=2")
+WATCH = ("--schemas=public,tenant_*", "--interval=300ms")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_schemas_are_chosen_by_name_pattern_or_query(
 
 
 def test_a_tenant_that_is_behind_is_named(tenants: Tenants, manifest: Path) -> None:
-    """One tenant of many keeps the gate shut, and everybody can read which."""
+    """One tenant of many keeps the gate closed, and everybody can read which."""
     tenants.back("tenant_b")
     code, found = check(manifest, tenants.database.reader, "--schemas=public,tenant_*")
     by_verdict = {target["verdict"]: target for target in found["targets"]}
@@ -79,7 +79,7 @@ def test_a_tenant_that_is_behind_is_named(tenants: Tenants, manifest: Path) -> N
 
 
 def test_the_gate_opens_with_the_last_tenant(tenants: Tenants, manifest: Path) -> None:
-    """/readyz, /status and the metrics say how many wait, and open when none does."""
+    """/readyz, /status and the metrics show how many wait, and open when none does."""
     tenants.back("tenant_b")
     with Sidecar(manifest, *WATCH, url=tenants.database.reader) as sidecar:
         until(lambda: sidecar.get("/readyz")[1].startswith("schema_behind"), "one is behind")
@@ -120,7 +120,7 @@ def behind(sidecar: Sidecar) -> list[str]:
 
 
 def test_a_tenant_that_vanishes_is_not_missed(tenants: Tenants, manifest: Path) -> None:
-    """Its schema is dropped with it, between two looks or in the middle of one."""
+    """Its schema is dropped with it, between two reads or in the middle of one."""
     with Sidecar(manifest, *WATCH, url=tenants.database.reader) as sidecar:
         until(sidecar.ready, "the gate opens")
         tenants.database.execute("DROP SCHEMA tenant_a CASCADE")
@@ -161,7 +161,7 @@ def test_the_parallel_executor_killed_half_way(tenants: Tenants, manifest: Path)
 
 
 def test_an_empty_schema_is_pending_or_ignored(tenants: Tenants, manifest: Path) -> None:
-    """A schema in which nothing was ever migrated may be a tenant, or may be none: say which."""
+    """A schema in which nothing was ever migrated may be a tenant or none; a setting decides."""
     tenants.database.execute("CREATE SCHEMA tenant_empty")
     tenants.database.execute("GRANT USAGE ON SCHEMA tenant_empty TO sidecar_reader")
     watch = "--schemas=public,tenant_*"
@@ -172,7 +172,7 @@ def test_an_empty_schema_is_pending_or_ignored(tenants: Tenants, manifest: Path)
 
 
 def test_a_tenant_that_may_not_be_read_is_named(tenants: Tenants, manifest: Path) -> None:
-    """The others are read all the same; the gate cannot tell about this one."""
+    """The others are read all the same; of this one the gate knows nothing."""
     tenants.database.execute("REVOKE USAGE ON SCHEMA tenant_a FROM sidecar_reader")
     code, found = check(manifest, tenants.database.reader, "--schemas=public,tenant_*")
     denied = next(target for target in found["targets"] if target["verdict"] == "unknown")
@@ -180,10 +180,10 @@ def test_a_tenant_that_may_not_be_read_is_named(tenants: Tenants, manifest: Path
 
 
 def test_migrate_checks_every_tenant(tenants: Tenants, manifest: Path) -> None:
-    """One turn for the database; nothing to do only when no tenant has anything to do."""
+    """One lock for the database; nothing to do only when no tenant has anything to do."""
     tenants.back("tenant_b")
     command = (sys.executable, "manage.py", "migrate_schemas", "--verbosity=0")
-    told = [
+    reports = [
         subprocess.run(
             [project.sidecar(), "migrate", f"--manifest={manifest}", WATCH[0], "--", *command],
             check=True, cwd=PROJECT, capture_output=True, text=True,
@@ -191,8 +191,8 @@ def test_migrate_checks_every_tenant(tenants: Tenants, manifest: Path) -> None:
         ).stderr
         for _ in range(2)
     ]  # fmt: skip
-    assert "migrating: 1 pending, next shop.0002_price" in told[0]
-    assert "nothing to do" in told[1]
+    assert "migrating: 1 pending, next shop.0002_price" in reports[0]
+    assert "nothing to do" in reports[1]
 
 
 def test_optional_tenants_do_not_hold_up_the_others(tenants: Tenants, manifest: Path) -> None:

@@ -124,7 +124,7 @@ ROWS = [
              f"{ROOT} ssl_min_protocol_version=TLSv1.3"),
     Row("old", "either", {"sslmode": "require"}, "tls"),
 
-    # libpq's variables count where the URL says nothing.
+    # libpq's variables count where the URL sets nothing.
     Row("good", "either", {}, "tls",
         environment={"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "ca.pem"}),
     Row("good", "either", {}, "no-root", environment={"PGSSLMODE": "verify-full"}),
@@ -198,7 +198,7 @@ def url(server: TlsServer, row: Row, certificates: Path) -> str:
 
 
 async def ours(server: TlsServer, address: str) -> str:
-    """Return how a look ends: as the server saw the connection, or in which words."""
+    """Return how a read ends: as the server saw the connection, or in which words."""
     database = Postgres(Address(url=address, connect_timeout=30, read_timeout=30))
     try:
         await database.read()
@@ -227,10 +227,10 @@ def theirs(address: str) -> str:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_sslmode_means_what_it_means_to_libpq(
+async def test_sslmode_does_what_it_does_in_libpq(
     tls_server: TlsServer, certificates: Path, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over TLS, in clear or refused with a reason: as libpq itself ends, but where we say so."""
+    """Over TLS, in clear or refused with a reason: as with libpq, unless `Row.libpq` differs."""
     for name, value in place(certificates, row.environment).items():
         monkeypatch.setenv(name, value)
     tls_server.serve(row.serving)
@@ -268,8 +268,8 @@ def test_a_gate_over_tls_holds_when_trust_ends_and_takes_a_new_root(
         with Sidecar(manifest, *flags, url=address) as sidecar:
             until(sidecar.ready, "the gate opens")
             tls_server.serve("other-authority")
-            said = "certificate verify failed"
-            until(lambda: said in sidecar.get("/readyz?verbose")[1], "it warns", within=40)
+            message = "certificate verify failed"
+            until(lambda: message in sidecar.get("/readyz?verbose")[1], "it warns", within=40)
             assert sidecar.ready()
             root.write_bytes((certificates / "other-ca.pem").read_bytes())
             until(lambda: sidecar.status()["phase"] == "open", "it recovers", within=40)
@@ -280,7 +280,7 @@ def test_a_gate_over_tls_holds_when_trust_ends_and_takes_a_new_root(
 
 @pytest.mark.parametrize("mode", ["verify_full", "REQUIRE", "on", "parse", ""])
 def test_an_sslmode_that_libpq_does_not_know_is_a_usage_error(good: TlsServer, mode: str) -> None:
-    """A typo must neither be guessed at nor look like an outage; the line lists what is known."""
+    """A typo must neither be guessed at nor seem an outage; the line lists what is known."""
     address = f"{good.url('either', READER)}?sslmode={mode}"
     assert theirs(address) == "refused"
     with pytest.raises(UsageError, match="disable, allow, prefer, require, verify-ca, verify-full"):
@@ -343,7 +343,7 @@ async def test_a_file_that_is_not_there_is_named(
 def test_an_encrypted_key_without_its_password_asks_nobody(
     good: TlsServer, certificates: Path, manifest: Path
 ) -> None:
-    """A sidecar has no keyboard: the look fails, and no pass phrase is prompted for."""
+    """A sidecar has no keyboard: the read fails, and no pass phrase is prompted for."""
     query = {"sslmode": "require", **CERTIFICATE, "sslkey": "client-encrypted.key"}
     address = url(good, Row("good", "certs", query, ""), certificates)
     ended = subprocess.run(
@@ -369,7 +369,7 @@ def test_an_encrypted_key_without_its_password_asks_nobody(
 async def test_a_server_that_is_not_trusted_is_denied_and_not_unreachable(
     tls_server: TlsServer, certificates: Path, serving: str, query: dict[str, str]
 ) -> None:
-    """The server is there; what does not fit is TLS, and the line says what to look at."""
+    """The server is there; what does not fit is TLS, and the line names what to check."""
     tls_server.serve(serving)
     database = Postgres(
         Address(url=url(tls_server, Row(serving, "either", query, ""), certificates))
@@ -381,7 +381,7 @@ async def test_a_server_that_is_not_trusted_is_denied_and_not_unreachable(
 @pytest.mark.parametrize(
     ("database", "mode"), [("secure", "disable"), ("clear", "require"), ("certs", "require")]
 )
-async def test_a_refusal_of_pg_hba_says_what_to_check(
+async def test_a_refusal_of_pg_hba_names_what_to_check(
     good: TlsServer, database: str, mode: str
 ) -> None:
     """The password is not at fault when pg_hba.conf wants TLS, none, or a certificate."""

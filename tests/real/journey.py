@@ -12,7 +12,7 @@ from real.sides import Stop
 from support.postgres import Server
 from support.project import REPOSITORY
 
-BAKER = REPOSITORY / "sidecar" / "baker.py"
+BAKER = REPOSITORY / "sidecar" / "baker"
 CUTS = 10
 
 
@@ -45,7 +45,7 @@ def travel(project: Project, python: str, folder: Path, server: Server) -> Repor
 
 
 def bake(project: Project, python: str, folder: Path) -> None:
-    """Bake as a Dockerfile would: the plain file, the project's Python, no database."""
+    """Bake as a Dockerfile would: the plain folder, the project's Python, no database."""
     ended = subprocess.run(
         [python, str(BAKER), "--settings=real_settings", "-o", "manifest.json"],
         check=False,

@@ -14,8 +14,8 @@ SCREENSHOTS: Final = REPOSITORY / ".screenshots"
 DESKTOP: Final = {"width": 1280, "height": 800}
 PHONE: Final = {"width": 360, "height": 740}
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
-JUDGED: Final = {("light", "desktop"), ("dark", "phone")}
-"""Both themes and both widths; to judge all four would take twice as long."""
+CHECKED: Final = {("light", "desktop"), ("dark", "phone")}
+"""Both themes and both widths; to check all four would take twice as long."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visit:
-    """A page that a person has open; `complaints` is what the browser's console said."""
+    """A page that a person has open; `complaints` has the messages of the browser's console."""
 
     def __init__(self, browser: Browser, **options: Any) -> None:
         """Open a window; nothing is loaded yet."""
@@ -44,7 +44,7 @@ class Visit:
         self.page.on("console", lambda message: self.complaints.append(message.text))
 
     def headline(self, text: str, within: float = 20) -> None:
-        """Wait until the page says this, without loading it anew."""
+        """Wait until the page's headline is this, without loading it anew."""
         self.page.wait_for_function(
             "text => document.querySelector('h1').textContent === text",
             arg=text,
@@ -55,8 +55,8 @@ class Visit:
         """All that is shown, as one line."""
         return " ".join(self.page.inner_text("body").split())
 
-    def look_at(self, name: str) -> None:
-        """Keep a picture in light and dark, wide and narrow; each must be fit for everybody."""
+    def check_appearance(self, name: str) -> None:
+        """Keep a screenshot in light and dark, wide and narrow; fail if one is not accessible."""
         SCREENSHOTS.mkdir(exist_ok=True)
         for theme in THEMES:
             self.page.emulate_media(color_scheme=theme)
@@ -65,7 +65,7 @@ class Visit:
                 self.page.screenshot(
                     path=SCREENSHOTS / f"{name}-{theme}-{size}.png", full_page=True
                 )
-                if (theme, size) in JUDGED:
+                if (theme, size) in CHECKED:
                     found = Axe().run(self.page)
                     report = found.generate_report()
                     assert found.violations_count == 0, (name, theme, size, report)

@@ -1,4 +1,4 @@
-"""What k8s/ becomes: rendered by kubectl itself, and what the API server would say of it."""
+"""What k8s/ becomes: rendered by kubectl itself, and validated as by the API server."""
 
 import json
 import os
@@ -27,9 +27,7 @@ COMBINATIONS = [
     ("init-wait",),
     ("sidecar-container", "init-wait"),
     *((gate,) for gate in RUNNING),
-    *((gate, "readiness-gate") for gate in RUNNING),
     *((gate, "manifest-volume") for gate in RUNNING),
-    *((gate, "manifest-volume", "readiness-gate") for gate in RUNNING),
     *((gate, "monitoring") for gate in RUNNING if (K8S / "components" / "monitoring").exists()),
 ]
 
@@ -92,7 +90,7 @@ def variables(container: Object) -> dict[str, str]:
 
 
 def selects(labels: Mapping[str, str], pod: Object) -> bool:
-    """Tell whether a selector's labels match a pod."""
+    """Return whether a selector's labels match a pod."""
     return labels.items() <= pod["metadata"]["labels"].items()
 
 

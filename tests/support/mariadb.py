@@ -132,12 +132,12 @@ class Server:
 
     def script(self, script: Path, **variables: str) -> None:
         """Run a script with variables set before it, by MariaDB's own client."""
-        said = ", ".join(f"@{name}={_quote(value)}" for name, value in variables.items())
+        assignments = ", ".join(f"@{name}={_quote(value)}" for name, value in variables.items())
         with script.open("rb") as text:
             subprocess.run(
                 [
                     *(program("mariadb"), "--no-defaults", "--user=root"),
-                    *(f"--socket={self.socket}", f"--init-command=SET {said}"),
+                    *(f"--socket={self.socket}", f"--init-command=SET {assignments}"),
                 ],
                 stdin=text,
                 check=True,

@@ -17,7 +17,7 @@ from support.process import until
 
 NUMBERS = itertools.count()
 NOBODY: Final = "02:00:00:00:00:99"
-"""An Ethernet address that nobody has: what is sent there is lost without a word."""
+"""An Ethernet address that nobody has: what is sent there is lost, without an error."""
 
 
 class Names:
@@ -38,7 +38,7 @@ class Names:
         self.prefix = ("unshare", *rights, "sh", "-c", f'{mounts} && exec "$@"', "sh")
 
     def point(self, address: str) -> None:
-        """Let the name mean this address."""
+        """Let the name resolve to this address."""
         self._hosts.write_text(f"{address} {self._name}\n")
 
 
@@ -85,7 +85,7 @@ class Link:
         self._inside("neigh", "replace", self.address, *lost, self._name + "x")
         _ip("neigh", "replace", self._other, *lost, self._name)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Let packets through again."""
         self._inside("neigh", "del", self.address, "dev", self._name + "x")
         _ip("neigh", "del", self._other, "dev", self._name)

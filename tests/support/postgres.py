@@ -96,7 +96,7 @@ class Server:
     def kill(self) -> None:
         """SIGKILL every process of the server, as a lost node does."""
         self._signal(signal.SIGKILL)
-        # Where nobody reaps the postmaster, its pid looks alive to the next start.
+        # Where nobody reaps the postmaster, its pid seems alive to the next start.
         for lock in (self.data / "postmaster.pid", *self.data.glob(".s.PGSQL.*.lock")):
             lock.unlink()
 

@@ -36,7 +36,7 @@ def until(condition: Callable[[], bool], what: str, within: float = 20) -> float
 
 
 class Sidecar:
-    """A serving sidecar; `url` is where it answers, `log` what it said so far."""
+    """A serving sidecar; `url` is its first address, `log` has its lines so far."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Sidecar:
         command: Path | None = None,
         **variables: str,
     ) -> None:
-        """Start it, listening on a port of its own choice unless the flags say otherwise."""
+        """Start it, listening on a port of its own choice unless a flag sets another."""
         listen = (
             () if any(flag.startswith("--listen") for flag in flags) else ("--listen=127.0.0.1:0",)
         )
@@ -70,7 +70,7 @@ class Sidecar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it, whatever its state."""
+        """End it, even if it is stopped."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
@@ -101,7 +101,7 @@ class Sidecar:
         return ask(self.url + path, **headers)
 
     def ready(self) -> bool:
-        """Tell whether /readyz says 200."""
+        """Return whether /readyz answers 200."""
         return self.get("/readyz")[0] == 200
 
     def status(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Replica(Server):
         self._run("pg_ctl", "-w", "promote")
 
     def follows(self, primary: Server) -> bool:
-        """Tell whether it has replayed all that the primary has written."""
+        """Return whether it has replayed all that the primary has written."""
         ((position,),) = primary.execute("SELECT pg_current_wal_lsn()")
         replayed = f"SELECT coalesce(pg_last_wal_replay_lsn() >= '{position}', false)"
         return self.execute(replayed) == [(True,)]

@@ -18,7 +18,7 @@ from support import database, mariadb, postgres, project
 from support.postgres import PASSWORD
 
 Row = tuple[int, str, str, str]
-"""Id, app, name, and when it was recorded, in UTC without saying so."""
+"""Id, app, name, and when it was recorded, in UTC, without a time zone."""
 
 Refusal = tuple[str, type[DatabaseError], str]
 """A URL that cannot work, what reading from it raises, and words of the message."""
@@ -37,7 +37,7 @@ INSERT = "INSERT INTO django_migrations (id, app, name, applied) VALUES (0, 'a',
 
 
 class System(Protocol):
-    """One database of a system. `lacks` says what it has no notion of, and why."""
+    """One database of a system. `lacks` has what it has no notion of, and why."""
 
     reader: str
     migrator: str
@@ -152,8 +152,8 @@ class MariaDB:
         server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         server.execute(f"CREATE USER IF NOT EXISTS {self.MIGRATOR} IDENTIFIED BY '{PASSWORD}'")
         server.execute(f"GRANT ALL ON {name}.* TO {self.MIGRATOR}")
-        said = {"reader": self.READER, "password": PASSWORD, "database": name}
-        server.script(project.READER_SQL.with_name("reader-mysql.sql"), **said)
+        variables = {"reader": self.READER, "password": PASSWORD, "database": name}
+        server.script(project.READER_SQL.with_name("reader-mysql.sql"), **variables)
         self.reader, self.migrator = server.url(name, self.READER), server.url(name, self.MIGRATOR)
         self.absent = f"there is no table django_migrations in {name}"
         self.lacks: dict[str, str] = {}

@@ -83,7 +83,7 @@ def _write(folder: Path, name: str, certificate: bytes, key: bytes) -> None:
 
 
 class TlsServer(Server):
-    """A server that can be told which of the certificates to serve, or none."""
+    """A server that serves one of the certificates, chosen by the test, or none."""
 
     def __init__(self, certificates: Path) -> None:
         """Make the cluster."""

@@ -32,10 +32,22 @@ URL = {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/db"}
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "message"),
     [
-        (["chek"], {}, 64, "unknown command 'chek', did you mean check?; see sidecar --help"),
-        (["check", "--jason"], {}, 64, "check: unknown argument '--jason', did you mean --json?"),
-        (["check", "--manifest"], {}, 64, "check: argument --manifest: expected one argument"),
-        (["check", "extra"], {}, 64, "check: unknown argument 'extra'"),
+        (["chek"], {}, 64, "unknown command 'chek'; did you mean check? (see sidecar --help)"),
+        (["--chek"], {}, 64, "unknown argument '--chek'; did you mean --help? (see"),
+        (["postgres://u:hunter2@h/d"], {}, 64, "unknown command (not repeated: it may be"),
+        (["check", "--jason"], {}, 64, "check: unknown argument '--jason'; did you mean --json?"),
+        (["check", "--jason=hunter2"], {}, 64, "unknown argument '--jason'; did you mean --json?"),
+        (["check", "--postgres://u:hunter2@h"], {}, 64, "check: unknown argument (not repeated"),
+        (["check", "--json=hunter2"], {}, 64, "check: option '--json' does not take a value"),
+        (["check", "--manifest"], {}, 64, "check: option '--manifest' requires an argument (see "),
+        (["check", "extra"], {}, 64, "check: unknown argument 'extra' (see sidecar check --help)"),
+        (["check", "postgres://u:hunter2@h/d"], {}, 64, "check: unknown argument (not repeated"),
+        (["check", "--", "ls"], {}, 64, "check: takes no command after --"),
+        (["wait", "gunicorn", "-b", ":80"], {}, 64, "wait: unknown argument '-b' (see sidecar"),
+        (["wait", "gunicorn"], {}, 64, "'gunicorn'; write -- before the command"),
+        (["diff", "old.json"], {}, 64, "diff: missing argument 'NEW' (see sidecar diff --help)"),
+        (["migrate", "--statement-timeout", "5000"], {}, 64, "'5000' needs a unit: 5000ms, 5000s"),
+        (["check", "--read-timeout=x://u:hunter2@h"], {}, 64, "--read-timeout: (not repeated"),
         (["check"], {"SIDECAR_ON_AHED": "x"}, 64, "AHED; did you mean SIDECAR_ON_AHEAD?"),
         (["serve", "--settle", "soon"], {}, 64, "--settle: 'soon' is no duration"),
         (["serve", "--on-ahead", "x"], {}, 64, "--on-ahead: 'x' is none of ready, not_ready"),
@@ -51,7 +63,7 @@ URL = {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/db"}
         (["serve", "--manifest", "good.json", "--listen", "::1:x"], URL, 64, "'x' is no port"),
         (["wait", "--manifest", "good.json", "--", "nosuchcommand"], URL, 127, "command not found"),
         (["wait", "--manifest", "good.json", "--", "./good.json"], URL, 126, "cannot be run"),
-        (["wait", "--manifest", "good.json", "--timeout", "0.3"], URL, 124, "ready after 0.3 s"),
+        (["wait", "--manifest", "good.json", "--timeout", "0.3s"], URL, 124, "ready after 0.3 s"),
         (["bake", "--nonsense"], {}, 64, "unrecognized arguments: --nonsense"),
         (["bake"], {}, 64, "which settings?"),
     ],
@@ -74,7 +86,7 @@ def test_bad_input_gives_one_line_and_its_exit_code(
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    """Two sidecars on one port: the second says which and ends with 64."""
+    """Two sidecars on one port: the second names it and ends with 64."""
     (tmp_path / "good.json").write_bytes(encode(*chain("shop", "0001")))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -85,24 +97,31 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "part"),
     [
-        (["--help"], "usage: sidecar COMMAND"),
-        ([], "usage: sidecar COMMAND"),
+        (["--help"], "Usage: sidecar"),
+        (["-h"], "Usage: sidecar"),
+        ([], "Usage: sidecar"),
         (["help"], "readiness probes"),
+        (["help", "check"], "Usage: sidecar check [OPTIONS]"),
+        (["--help"], "12 inconsistent"),
         (["--version"], f"migration-sidecar {sidecar.__version__}"),
-        (["serve", "--help"], "--on-outage"),
+        (["serve", "--help"], "--on-regression [close|hold]"),
+        (["serve", "--help"], "--close-after-outage [never|DURATION]"),
+        (["check", "--help"], "(such as 30s; default: 3s)"),
+        (["serve", "--help"], "HTTP server:\n  --listen LIST"),
+        (["migrate", "--help"], "Usage: sidecar migrate [OPTIONS] [-- COMMAND...]"),
         (["check", "--help"], "10 behind"),
         (["wait", "--help"], "then become a command"),
         (["healthcheck", "--help"], "SIDECAR_LISTEN"),
         (["bake", "--help"], "--project-apps"),
     ],
 )
-def test_help_is_worth_reading(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_help_is_worth_reading(tmp_path: Path, arguments: list[str], part: str) -> None:
     """Every command explains itself on standard output and ends with 0."""
     ended = run(*arguments, cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert said in ended.stdout
+    assert part in ended.stdout
 
 
 def test_python_m_sidecar_is_the_same_command(tmp_path: Path) -> None:
@@ -135,22 +154,50 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, unbuffered: str
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_that_is_lost_is_no_success(tmp_path: Path, unbuffered: str) -> None:
-    """A full disk under `sidecar check --json > FILE` must not look like an answer."""
+    """A full disk under `sidecar check --json > FILE` must not pass for an answer."""
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [installed(), "--help"],
             check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered), stdout=full,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-    told = "sidecar: the output could not be written: No space left on device\n"
-    assert (ended.returncode, ended.stderr) == (1, told)
+    line = "sidecar: the output could not be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, line)
 
 
 @pytest.mark.parametrize("streams", ["2>/dev/full", "2>&-", "2>&1 | true", ">&- 2>&-"])
-def test_the_exit_code_tells_where_words_cannot(tmp_path: Path, streams: str) -> None:
+def test_the_exit_code_is_right_where_nothing_can_be_printed(tmp_path: Path, streams: str) -> None:
     """A usage error is 64 also when nobody can read why."""
     line = f"set -o pipefail; {installed()} nosuch {streams}"
     ended = subprocess.run(
         ["bash", "-c", line], check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED="")
     )
     assert ended.returncode == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("sidecar ch", {"check"}),
+        ("sidecar serve --on-re", {"--on-regression"}),
+        ("sidecar serve --on-regression ", {"close", "hold"}),
+        ("sidecar --ver", {"--version"}),
+    ],
+)
+def test_a_shell_can_complete_the_line(tmp_path: Path, words: str, found: set[str]) -> None:
+    """Commands, flags and allowed values, as click asks for them from bash."""
+    count = len(words.split(" ")) - 1
+    asked = {"_SIDECAR_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+    ended = run(cwd=tmp_path, **asked)
+    assert {line.partition(",")[2] for line in ended.stdout.splitlines()} == found
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_a_variable_of_somebody_else_is_warned_of_once(tmp_path: Path, command: str) -> None:
+    """SIDECAR_PASSWORD is compose's own; its value is not repeated, and nothing stops."""
+    given = {"SIDECAR_PASSWORD": "hunter2", "SIDECAR_LOG_FORMAT": "text"}
+    ended = run(command, cwd=tmp_path, **given)
+    assert (ended.returncode, ended.stdout) == (65, "")
+    assert ended.stderr.count("SIDECAR_PASSWORD is no setting, and ignored\n") == 1
+    assert "hunter2" not in ended.stderr

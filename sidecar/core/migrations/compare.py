@@ -69,8 +69,8 @@ def compare(
 
     `optional` are patterns (`analytics.*`, `shop.0042_*`) of migrations that need not
     precede traffic, besides those baked into the manifest; one that a required migration
-    needs is required all the same. `accept` names hidden migrations known to be harmless.
-    An absent table is an empty sequence.
+    needs is required all the same. `accept` names hidden or lost migrations known to be
+    harmless. An absent table is an empty sequence.
     """
     rows = set(recorded)
     graph, applied = replaced_graph(manifest, rows)

@@ -1,11 +1,11 @@
 """Why one migration counts as it does: its rows, its squashes, its edges."""
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 
 from sidecar.core.migrations.compare import Verdict, compare
 from sidecar.core.migrations.graph import ReplacedGraph, replaced_graph
 from sidecar.core.migrations.manifest import Key, Manifest
+from sidecar.errors import did_you_mean
 
 
 def explain(
@@ -45,8 +45,7 @@ class _Explanation:
     def status(self, key: Key) -> str:
         """Return what a name counts as, and why, in a few words."""
         if key not in self.manifest.known:
-            close = get_close_matches(key, self.manifest.known, 1)
-            return "unknown to the manifest" + (f"; did you mean {close[0]}?" if close else "")
+            return f"unknown to the manifest{did_you_mean(key, self.manifest.known)}"
         if self.graph.error:
             return "recorded" if key in self.rows else "not recorded"
         if key not in self.graph.nodes:

@@ -1,6 +1,6 @@
 """The manifest: the migrations that an image expects, as bytes and as a validated value.
 
-`sidecar bake` writes it (`baker.py`); everything at run time starts from it. Its graph is
+`sidecar bake` writes it (`sidecar/baker/`); everything at run time starts from it. Its graph is
 the one *before* Django replaces squashed migrations, because what replaces what depends
 on the recorded rows. The digest covers the graph's bytes as they stand in the file.
 """

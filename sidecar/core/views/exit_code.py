@@ -4,17 +4,22 @@ from typing import Final
 
 from sidecar.core.gate.state import Policy, PollResult
 from sidecar.core.migrations.compare import Outcome
-from sidecar.errors import DatabaseError
+from sidecar.errors import ExitCode
 
-CODES: Final = {Outcome.BEHIND: 10, Outcome.AHEAD: 11, Outcome.INCONSISTENT: 12}
+CODES: Final = {
+    Outcome.CURRENT: ExitCode.CURRENT,
+    Outcome.AHEAD: ExitCode.AHEAD,
+    Outcome.BEHIND: ExitCode.BEHIND,
+    Outcome.INCONSISTENT: ExitCode.INCONSISTENT,
+}
 
 
-def exit_code(result: PollResult, policy: Policy, *, strict: bool = False) -> int:
+def exit_code(result: PollResult, policy: Policy, *, strict: bool = False) -> ExitCode:
     """Return the exit code that a poll of every database means under this policy."""
     if result.outcome is None:
-        return DatabaseError.exit_code
+        return ExitCode.DATABASE
     if result.outcome is Outcome.AHEAD and policy.on_ahead_ready and not strict:
-        return 0
+        return ExitCode.CURRENT
     if result.outcome is Outcome.BEHIND and result.pruned and policy.on_pruned == "accept":
-        return 0
-    return CODES.get(result.outcome, 0)
+        return ExitCode.CURRENT
+    return CODES[result.outcome]

@@ -1,6 +1,6 @@
-"""Open a connection to MySQL or MariaDB, and say in one line why it could not be used.
+"""Open a connection to MySQL or MariaDB, and translate its errors into one line each.
 
-asyncmy rather than aiomysql: a look at 500 rows costs 0.3 ms of the processor against 4.7,
+asyncmy rather than aiomysql: a read of 500 rows costs 0.3 ms of the processor against 4.7,
 TLS that was asked for is never silently left out, and releases come more often. Its price
 is 5 MB more memory, which only those pay who have the extra.
 """
@@ -13,21 +13,20 @@ from asyncmy.constants import CLIENT
 from asyncmy.errors import MySQLError, OperationalError
 
 from sidecar.databases.base import Address
-from sidecar.databases.mysql.dsn import Place, Tls, parse
-from sidecar.databases.mysql.errors import NoTls, meaning
-from sidecar.databases.mysql.tls import context, unreadable
+from sidecar.databases.mysql.dsn import Place, Tls, parse_url
+from sidecar.databases.mysql.errors import NoTls, classify_error
+from sidecar.databases.mysql.tls import create_context
+from sidecar.databases.tls_files import find_unreadable_file
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, UsageError
 
-TABLE: Final = "django_migrations"
-
-LOCK: Final = """
+LOCK_NAME: Final = """
     CONCAT('migration-sidecar/', LEFT(SHA2(
         IF(@@lower_case_table_names, LOWER(DATABASE()), DATABASE()), 256), 40))
 """
-"""The name of the lock that a run holds; names belong to the whole server, and are short."""
+"""SQL for the lock's name, at most 64 characters; names belong to the whole server."""
 
-# Each server reads the comment that is meant for it. A look cannot write, whatever the role may,
-# and sees what was committed by now, whatever the server's defaults and init_connect are.
+# Each server reads the comment that is meant for it. A read cannot write, whatever the role may,
+# and sees what is committed by now, whatever the server's defaults and init_connect are.
 SETUP: Final = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
     """
@@ -40,11 +39,11 @@ SETUP: Final = (
 
 
 def _refuse_plain_text(_: Connection) -> None:
-    """Refuse what only TLS may carry: a server may ask for the password itself."""
+    """Refuse to send a password without TLS, as a server may request. Raises OperationalError."""
     raise OperationalError(2059, "the server asks for the password in plain text")
 
 
-PLAIN: Final = dict.fromkeys(
+PLAIN_TEXT_PLUGINS: Final = dict.fromkeys(
     ("mysql_clear_password", "mysql_old_password", "dialog"), _refuse_plain_text
 )
 
@@ -53,15 +52,15 @@ class Connector:
     """Where to connect; every connect reads secrets and files anew."""
 
     def __init__(self, address: Address, program_name: str) -> None:
-        """Take the address; raises UsageError when its URL cannot be meant."""
+        """Take the address; raises UsageError if its URL is invalid."""
         if address.schema is not None or address.schemas or address.schemas_query:
             raise UsageError("schemas: MySQL has none within a database; name it in the URL")
         self._address = address
         self._program_name = program_name
-        self.place = parse(address.url or "")
+        self.place = parse_url(address.url or "")
 
     async def open(self) -> Connection:
-        """Connect; without TLS only where the server has none and the mode lets us."""
+        """Connect; without TLS if the mode is DISABLED, or PREFERRED and the server has none."""
         place = self.place
         tls = Tls(mode="DISABLED") if place.socket else place.tls
         async with asyncio.timeout(self._address.connect_timeout):
@@ -73,7 +72,7 @@ class Connector:
                 connection = await self._connect(place, Tls(mode="DISABLED"))
             try:
                 for statement in SETUP:
-                    await query(connection, self._limited(statement))
+                    await query(connection, self._format_limits(statement))
             except BaseException:
                 connection.close()
                 raise
@@ -82,7 +81,7 @@ class Connector:
     async def _connect(self, place: Place, tls: Tls) -> Connection:
         given = self._address.password
         secret = given() if given else place.password
-        made = context(tls)
+        context = create_context(tls)
         connection = Connection(  # type: ignore[no-untyped-call]  # its stub has no types here
             host=place.host,
             port=place.port,
@@ -96,33 +95,42 @@ class Connector:
             # Ours comes first: the driver's would begin anew with each step.
             connect_timeout=self._address.connect_timeout + 1,
             program_name=self._program_name,
-            ssl=made,
-            auth_plugin_map={} if made or place.socket else PLAIN,
+            ssl=context,
+            auth_plugin_map={} if context or place.socket else PLAIN_TEXT_PLUGINS,
         )
         try:
             await connection.connect()
         except MySQLError as error:
+            # The driver uses asyncio.wait_for, which before Python 3.12 loses a cancellation
+            # that comes just when the connection fails.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from error
             # The driver asks for TLS, or fails: it never goes on without.
             greeted = getattr(connection, "server_capabilities", None)
-            if made and greeted is not None and not greeted & CLIENT.SSL:
+            if context and greeted is not None and not greeted & CLIENT.SSL:
                 raise NoTls from error
             raise
         return connection
 
-    def _limited(self, statement: str) -> str:
+    def _format_limits(self, statement: str) -> str:
         limit = self._address.read_timeout
         return statement.format(
             lock=max(1, int(limit / 2)), seconds=limit, milliseconds=int(limit * 1000)
         )
 
-    def explained(self, error: Exception, limit: float) -> DatabaseError:
-        """Return what an error of the driver means for an operator; `limit` is in seconds."""
+    def translate_error(self, error: Exception, limit: float) -> DatabaseError:
+        """Return our error for one of the driver; `limit` is the timeout in seconds."""
         if isinstance(error, TimeoutError):
             return DatabaseTimeout(f"{self.place}: no answer within {limit:g} s")
-        if isinstance(error, OSError) and (file := unreadable(self.place.tls)):
+        if isinstance(error, OSError) and (file := find_unreadable_file(self._tls_files())):
             return DatabaseDenied(f"{self.place}: {file}")
-        becomes, told = meaning(error, self.place.database)
-        return becomes(f"{self.place}: {told}")
+        error_class, message = classify_error(error, self.place.database)
+        return error_class(f"{self.place}: {message}")
+
+    def _tls_files(self) -> dict[str, str | None]:
+        tls = self.place.tls
+        return {"ssl-ca": tls.ca, "ssl-cert": tls.cert, "ssl-key": tls.key}
 
 
 async def query(connection: Connection, statement: str) -> tuple[tuple[object, ...], ...]:

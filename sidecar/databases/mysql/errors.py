@@ -1,4 +1,4 @@
-"""What an error of MySQL or MariaDB means for the gate, and what is told."""
+"""Which of our errors one of MySQL or MariaDB becomes, and its text."""
 
 import ssl
 from typing import Final
@@ -14,8 +14,8 @@ PLUGIN: Final = "{text}; give the sidecar's user another authentication plugin, 
 
 NO_SUCH_TABLE: Final = 1146
 
-# The server's number, what that means, and what is told.
-EXPLAINED: Final[dict[int, tuple[type[DatabaseError], str]]] = {
+# By the server's error number: our error, and its text.
+ERRORS: Final[dict[int, tuple[type[DatabaseError], str]]] = {
     1044: (DatabaseDenied, "{text}; check the database's name, or " + PRIVILEGE[8:]),
     1045: (DatabaseDenied, LOGIN),
     1049: (DatabaseDenied, "{text}; check the database's name"),
@@ -38,39 +38,40 @@ EXPLAINED: Final[dict[int, tuple[type[DatabaseError], str]]] = {
 
 
 class NoTls(Exception):
-    """The server has no TLS to speak."""
+    """The server does not support TLS."""
 
 
-def meaning(error: Exception, database: str) -> tuple[type[DatabaseError], str]:
-    """Return what an error becomes, and what is told of it."""
+def classify_error(error: Exception, database: str) -> tuple[type[DatabaseError], str]:
+    """Return the class of our error for one of the driver, and its text."""
     if isinstance(error, NoTls):
-        return DatabaseDenied, "the server speaks no TLS; check ssl-mode"
+        return DatabaseDenied, "the server does not support TLS; check ssl-mode"
     cause = error.__cause__ or error
     if isinstance(cause, ssl.SSLCertVerificationError):
-        told = f"{_line(cause.verify_message)}; check ssl-mode, ssl-ca and the server's certificate"
-        return DatabaseDenied, told
+        text = _format_line(cause.verify_message)
+        return DatabaseDenied, f"{text}; check ssl-mode, ssl-ca and the server's certificate"
     if isinstance(cause, ssl.SSLError):
-        return DatabaseDenied, f"{_line(cause)}; check ssl-mode, ssl-ca, ssl-cert and ssl-key"
+        text = _format_line(cause)
+        return DatabaseDenied, f"{text}; check ssl-mode, ssl-ca, ssl-cert and ssl-key"
     if isinstance(cause, ConnectionRefusedError):
         return DatabaseUnreachable, "connection refused"
     if isinstance(cause, OSError):
-        return DatabaseUnreachable, _line(cause.strerror or cause)
-    text, number = _line(error.args[-1] if error.args else error), number_of(error)
+        return DatabaseUnreachable, _format_line(cause.strerror or cause)
+    text, number = _format_line(error.args[-1] if error.args else error), get_error_number(error)
     if isinstance(error, RuntimeError) and "package is required" in text:
         # The driver cannot log this user in by itself.
         return DatabaseDenied, PLUGIN.format(text=text)
     if not number:
         kind = type(error).__name__
         return DatabaseUnreachable, f"what answers there does not speak MySQL's protocol ({kind})"
-    becomes, told = EXPLAINED.get(number, (DatabaseUnreachable, "{text}"))
-    return becomes, told.format(text=text, database=database)
+    error_class, message = ERRORS.get(number, (DatabaseUnreachable, "{text}"))
+    return error_class, message.format(text=text, database=database)
 
 
-def number_of(error: Exception) -> int:
+def get_error_number(error: Exception) -> int:
     """Return MySQL's number of an error, or 0."""
     number = error.args[0] if isinstance(error, MySQLError) and error.args else 0
     return number if isinstance(number, int) else 0
 
 
-def _line(text: object) -> str:
+def _format_line(text: object) -> str:
     return " ".join(str(text).split()) or type(text).__name__

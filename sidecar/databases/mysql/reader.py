@@ -1,4 +1,4 @@
-"""Read `django_migrations` from MySQL or MariaDB: one read-only statement a look.
+"""Read `django_migrations` from MySQL or MariaDB: one read-only statement each time.
 
 The rows are fetched as they are: GROUP_CONCAT would save a tenth of a millisecond, and cut
 a long list off at group_concat_max_len without an error.
@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import MigrateRun, Recorded
-from sidecar.databases.base import Address
+from sidecar.databases.base import APPLICATION_NAME, MAX_RECENT, TABLE, Address
 from sidecar.errors import DatabaseError, UsageError
 
 try:
@@ -19,13 +19,9 @@ except ModuleNotFoundError:
         "MySQL and MariaDB need the extra 'mysql': pip install 'migration-sidecar[mysql]'"
     ) from None
 
-from sidecar.databases.mysql.connection import LOCK, TABLE, Connector, close, query
-from sidecar.databases.mysql.errors import NO_SUCH_TABLE, number_of
+from sidecar.databases.mysql.connection import LOCK_NAME, Connector, close, query
+from sidecar.databases.mysql.errors import NO_SUCH_TABLE, get_error_number
 from sidecar.databases.mysql.migration_lock import MysqlMigrationLock
-
-PROGRAM_NAME: Final = "migration-sidecar"
-
-RECENT: Final = 500
 
 # `applied` has no time zone: Django writes UTC, or with USE_TZ=False its own local time.
 READ: Final = f"""
@@ -33,8 +29,8 @@ READ: Final = f"""
       FROM {TABLE} ORDER BY id
 """
 
-# Asked after the rows: a run that has ended by then had written them all.
-RUNNING: Final = f"SELECT IS_USED_LOCK({LOCK}) IS NOT NULL"
+# Read after the rows: a run that has ended by then had written them all.
+RUNNING: Final = f"SELECT IS_USED_LOCK({LOCK_NAME}) IS NOT NULL"
 
 
 def connect(address: Address) -> "Mysql":
@@ -42,8 +38,8 @@ def connect(address: Address) -> "Mysql":
     return Mysql(address)
 
 
-def migration_lock(address: Address) -> MysqlMigrationLock:
-    """Return the turn at migrating the database at this address; nothing is opened yet."""
+def create_migration_lock(address: Address) -> MysqlMigrationLock:
+    """Return the migration lock of this database; nothing is opened yet."""
     return MysqlMigrationLock(address)
 
 
@@ -51,9 +47,9 @@ class Mysql:
     """One database of a server; a connection is held from a read to `release`."""
 
     def __init__(self, address: Address) -> None:
-        """Take the address; raises UsageError when its URL cannot be meant."""
+        """Take the address; raises UsageError if its URL is invalid."""
         self._address = address
-        self._connector = Connector(address, PROGRAM_NAME)
+        self._connector = Connector(address, APPLICATION_NAME)
         self._connection: asyncmy.Connection | None = None
         self._text: str | None = None
 
@@ -66,13 +62,13 @@ class Mysql:
             limit = self._address.read_timeout
             # The server's own timeouts come first; this one is for a server that is silent.
             async with asyncio.timeout(limit + 0.5):
-                return await self._look(self._connection)
+                return await self._read_rows(self._connection)
         except DatabaseError:
             self._drop()
             raise
         except Exception as error:
             self._drop()
-            raise self._connector.explained(error, limit) from error
+            raise self._connector.translate_error(error, limit) from error
         except BaseException:
             self._drop()
             raise
@@ -83,12 +79,12 @@ class Mysql:
         if connection is not None:
             await close(connection)
 
-    async def _look(self, connection: asyncmy.Connection) -> Recorded:
+    async def _read_rows(self, connection: asyncmy.Connection) -> Recorded:
         note = None
         try:
             found = await query(connection, READ)
         except asyncmy.errors.ProgrammingError as error:
-            if number_of(error) != NO_SUCH_TABLE:
+            if get_error_number(error) != NO_SUCH_TABLE:
                 raise
             found, note = (), f"there is no table {TABLE} in {self._connector.place.database}"
         ((running,),) = await query(connection, RUNNING)
@@ -98,14 +94,14 @@ class Mysql:
         ]
         text = "\n".join(key for key, _ in rows)
         times = [(key, at) for key, at in rows if at is not None]
-        recent = () if text == self._text else tuple(times[-RECENT:])
+        recent = () if text == self._text else tuple(times[-MAX_RECENT:])
         self._text = text if note is None else None
         return Recorded(
             text,
             last_applied=max((at for _, at in times), default=None),
             note=note,
             recent=recent,
-            # Who runs, since when, and what blocks it, another user's session may not see.
+            # Another user's session may not see who runs, since when, and what blocks it.
             run=MigrateRun() if running else None,
         )
 

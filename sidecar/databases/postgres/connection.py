@@ -1,4 +1,4 @@
-"""Open a connection to PostgreSQL, and say in one line why it could not be used."""
+"""Open a connection to PostgreSQL, and translate its errors into one line each."""
 
 import asyncio
 import os
@@ -9,10 +9,15 @@ from typing import Final
 
 import asyncpg
 
-from sidecar.databases.base import Address
-from sidecar.databases.postgres.dsn import hosts, place, session_attributes, to_libpq
-from sidecar.databases.postgres.errors import meaning
-from sidecar.databases.postgres.service_file import with_service
+from sidecar.databases.base import TABLE, Address
+from sidecar.databases.postgres.dsn import (
+    format_place,
+    get_target_session_attrs,
+    parse_hosts,
+    to_libpq,
+)
+from sidecar.databases.postgres.errors import classify_error
+from sidecar.databases.postgres.service_file import apply_service
 from sidecar.databases.postgres.tls import Tls
 from sidecar.errors import (
     DatabaseDenied,
@@ -22,9 +27,7 @@ from sidecar.errors import (
     UsageError,
 )
 
-TABLE: Final = "django_migrations"
-
-NEXT_HOST: Final = (
+TRY_NEXT_HOST: Final = (
     OSError,
     TimeoutError,
     asyncpg.CannotConnectNowError,
@@ -39,30 +42,33 @@ class Connector:
     """Where to connect, as libpq would; every connect reads secrets and files anew."""
 
     def __init__(self, address: Address, application_name: str) -> None:
-        """Take the address; raises UsageError when its URL cannot be meant."""
+        """Take the address; raises UsageError if its URL is invalid."""
         self._address = address
         self._application_name = application_name
         self._dsn = to_libpq(address.url or "postgresql://", address.options)
-        _hosts(self._dsn)  # A port that is no number is refused at once.
-        self._wanted = session_attributes(self._dsn) or os.environ.get("PGTARGETSESSIONATTRS")
-        self.place = place(address.url, os.environ.get("PGHOST"), os.environ.get("PGDATABASE"))
+        _parse_hosts(self._dsn)  # A port that is no number is refused at once.
+        self._wanted = get_target_session_attrs(self._dsn) or os.environ.get("PGTARGETSESSIONATTRS")
+        self.place = format_place(
+            address.url, os.environ.get("PGHOST"), os.environ.get("PGDATABASE")
+        )
         self.table = f"{quote(address.schema)}.{TABLE}" if address.schema else TABLE
 
     async def open(self) -> asyncpg.Connection:
-        """Connect to the first host that will have us, each within its own time.
+        """Connect to the first host that accepts us; `connect_timeout` is for each of them.
 
-        As libpq does: asyncpg has one limit for all hosts together, so that a first one
-        that is silent would hide the others for ever.
+        Raises DatabaseDenied, and what asyncpg raises; see `translate_error`.
         """
-        dsn = with_service(self._dsn, os.environ)
-        if exposed := Tls(dsn, os.environ).exposed():
-            raise DatabaseDenied(f"{self.place}: {exposed}")
+        # One attempt a host, as libpq has it: asyncpg has one limit for all hosts together,
+        # so that a silent first one would hide the others for ever.
+        dsn = apply_service(self._dsn, os.environ)
+        if refusal := Tls(dsn, os.environ).check_key_permissions():
+            raise DatabaseDenied(f"{self.place}: {refusal}")
         passes = ("standby", "any") if self._wanted == "prefer-standby" else (self._wanted,)
-        attempts = [(host, wanted) for wanted in passes for host in _hosts(dsn)]
+        attempts = [(host, wanted) for wanted in passes for host in _parse_hosts(dsn)]
         for (host, port), wanted in attempts[:-1]:
             try:
                 return await self._connect(dsn, host, port, wanted)
-            except NEXT_HOST:
+            except TRY_NEXT_HOST:
                 continue
         (host, port), wanted = attempts[-1]
         return await self._connect(dsn, host, port, wanted)
@@ -75,11 +81,11 @@ class Connector:
                 dsn,
                 host=host,
                 port=port,
-                target_session_attrs=wanted,  # type: ignore[arg-type]  # a word does as well
-                ssl=Tls(dsn, os.environ).context(),
+                target_session_attrs=wanted,  # type: ignore[arg-type]  # a string does as well
+                ssl=Tls(dsn, os.environ).create_context(),
                 password=self._address.password,
                 timeout=self._address.connect_timeout,
-                # Bounds what asyncpg does on its own after a look was given up, too: it
+                # Bounds what asyncpg does on its own after a read was cancelled, too: it
                 # connects once more to cancel the query.
                 command_timeout=self._address.read_timeout + 0.5,
                 # A prepared statement outlives its transaction, and behind a pooler belongs
@@ -88,23 +94,23 @@ class Connector:
                 server_settings={"application_name": self._application_name},
             )
 
-    def explained(self, error: Exception, limit: float) -> DatabaseError:
-        """Return what an error of the driver means for an operator; `limit` is in seconds."""
+    def translate_error(self, error: Exception, limit: float) -> DatabaseError:
+        """Return our error for one of the driver; `limit` is the timeout in seconds."""
         text = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, TimeoutError):
             return DatabaseTimeout(f"{self.place}: no answer within {limit:g} s")
         if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
             return DatabaseUnreachable(f"{self.place}: no host that answers is {self._wanted}")
         missing = isinstance(error, FileNotFoundError | PermissionError | ssl.SSLError)
-        if missing and (file := Tls(self._dsn, os.environ).unreadable()):
+        if missing and (file := Tls(self._dsn, os.environ).find_unreadable_file()):
             return DatabaseDenied(f"{self.place}: {file}")
         if type(error) is ValueError:
             # asyncpg repeats what it cannot read as a number, and that may be a password.
             return DatabaseUnreachable(
                 f"{self.place}: a host, a port or the passfile cannot be understood"
             )
-        becomes, told = meaning(error, text, self.table)
-        return becomes(f"{self.place}: {told}")
+        error_class, message = classify_error(error, text, self.table)
+        return error_class(f"{self.place}: {message}")
 
 
 Prepare = Callable[[asyncpg.Connection], Awaitable[None]]
@@ -114,15 +120,15 @@ class Session:
     """One connection, held from its first use to `release`; dropped when something fails on it."""
 
     def __init__(self, address: Address, application_name: str) -> None:
-        """Take the address; raises UsageError when its URL cannot be meant."""
+        """Take the address; raises UsageError if its URL is invalid."""
         self._address = address
         self.connector = Connector(address, application_name)
         self.place = self.connector.place
         self.connection: asyncpg.Connection | None = None
 
     @asynccontextmanager
-    async def speaking(self, prepare: Prepare | None = None) -> AsyncIterator[asyncpg.Connection]:
-        """Give the connection, opened and prepared if need be.
+    async def use(self, prepare: Prepare | None = None) -> AsyncIterator[asyncpg.Connection]:
+        """Yield the connection, opened and prepared if it is not open.
 
         Raises DatabaseError for whatever the driver raises meanwhile.
         """
@@ -140,13 +146,13 @@ class Session:
             raise
         except Exception as error:
             self.drop()
-            raise self.connector.explained(error, limit) from error
+            raise self.connector.translate_error(error, limit) from error
         except BaseException:
             self.drop()
             raise
 
     def drop(self) -> None:
-        """Let go of the connection at once; nothing is said to the server."""
+        """Close the socket at once, without the protocol's farewell."""
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.terminate()
@@ -171,6 +177,6 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _hosts(dsn: str) -> list[tuple[str | None, int | None]]:
-    found = hosts(dsn, os.environ.get("PGHOST"), os.environ.get("PGPORT"))
+def _parse_hosts(dsn: str) -> list[tuple[str | None, int | None]]:
+    found = parse_hosts(dsn, os.environ.get("PGHOST"), os.environ.get("PGPORT"))
     return [*found] or [(None, None)]

@@ -1,4 +1,4 @@
-"""What an error of PostgreSQL, PgBouncer or TLS means for the gate, and what is told."""
+"""Which of our errors one of PostgreSQL, PgBouncer or TLS becomes, and its text."""
 
 import ssl
 from typing import Final
@@ -7,10 +7,12 @@ import asyncpg
 
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, DatabaseUnreachable
 
-NAMELESS: Final = "no user is named, and this uid has no name here; name one in the URL or PGUSER"
+NO_USER_NAME: Final = (
+    "no user is named, and this uid has no name here; name one in the URL or PGUSER"
+)
 
-# What was raised, words in it, what that means, and what is told; the first that fits counts.
-EXPLAINED: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ...]] = (
+# What was raised, words in it, our error, and its text; the first that fits counts.
+ERRORS: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ...]] = (
     (
         asyncpg.LockNotAvailableError,
         "",
@@ -87,8 +89,8 @@ EXPLAINED: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ..
     ),
     (ConnectionRefusedError, "", DatabaseUnreachable, "connection refused"),
     # libpq's default is the name of the process's user, and an arbitrary uid has none.
-    (KeyError, "getpwuid", DatabaseDenied, NAMELESS),
-    (OSError, "No username set", DatabaseDenied, NAMELESS),
+    (KeyError, "getpwuid", DatabaseDenied, NO_USER_NAME),
+    (OSError, "No username set", DatabaseDenied, NO_USER_NAME),
     (ConnectionError, "SSL upgrade", DatabaseDenied, "{text}; check sslmode"),
     (
         asyncpg.exceptions.ClientConfigurationError,
@@ -99,9 +101,12 @@ EXPLAINED: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ..
 )
 
 
-def meaning(error: Exception, text: str, table: str) -> tuple[type[DatabaseError], str]:
-    """Return what an error becomes, and what is told of it; `text` is its own words."""
-    for raised, words, becomes, told in EXPLAINED:
+def classify_error(error: Exception, text: str, table: str) -> tuple[type[DatabaseError], str]:
+    """Return the class of our error for one of the driver, and its text.
+
+    `text` is the driver's own; `table` is the table to name, with its schema if it has one.
+    """
+    for raised, words, error_class, message in ERRORS:
         if isinstance(error, raised) and words in text:
-            return becomes, told.format(text=text, table=table)
+            return error_class, message.format(text=text, table=table)
     return DatabaseUnreachable, text

@@ -15,14 +15,17 @@ import asyncpg
 import msgspec
 
 from sidecar.core.reason import Reason
-from sidecar.databases.base import Address
-from sidecar.databases.postgres.connection import TABLE, Session
-from sidecar.databases.postgres.many_schemas_sql import LOCKED, SERVER, groups_of, rows_of
+from sidecar.databases.base import APPLICATION_NAME, TABLE, Address
+from sidecar.databases.postgres.connection import Session
+from sidecar.databases.postgres.many_schemas_sql import (
+    FIND_LOCKED,
+    SERVER,
+    format_group_query,
+    format_row_query,
+)
 from sidecar.errors import DatabaseError, UsageError
 
-APPLICATION_NAME: Final = "migration-sidecar"
-
-CHUNK: Final = 100
+CHUNK_SIZE: Final = 100
 """Tables read in one transaction; with their indexes they take twice as many locks."""
 
 MANY: Final = 1000
@@ -33,19 +36,19 @@ LOCK_TIMEOUT: Final = 0.5
 neighbours could be the one that the server ends."""
 
 GONE: Final = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
-LOCKED_OUT: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
-UNREADABLE: Final = (*GONE, *LOCKED_OUT, asyncpg.InsufficientPrivilegeError)
+LOCKED: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+UNREADABLE: Final = (*GONE, *LOCKED, asyncpg.InsufficientPrivilegeError)
 
 # By the index on id no row needs sorting, and PostgreSQL 18 reads without asking another
-# process for each page. A hundred plans in one look dear enough to be compiled, or to be
-# shared among workers, which takes longer than to read a few pages.
-READING: Final = (
+# process for each page. A hundred plans in one are costly enough for PostgreSQL to compile
+# them, or to share them among workers, which takes longer than to read a few pages.
+PLANNER_SETTINGS: Final = (
     "SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
     "SET LOCAL max_parallel_workers_per_gather = 0"
 )
 
 
-class Found(msgspec.Struct, frozen=True):
+class SchemaRows(msgspec.Struct, frozen=True):
     """What was read of one schema."""
 
     digest: bytes = b""
@@ -55,8 +58,8 @@ class Found(msgspec.Struct, frozen=True):
     """Why it could not be read."""
 
 
-class Reading:
-    """One reading; `found` has each schema that was asked for, `gone` those that went away."""
+class ChunkReader:
+    """Reads schemas once; `found` has the rows of each, `gone` the names that went away."""
 
     def __init__(self, address: Address, texts: dict[bytes, str], locked: Collection[str]) -> None:
         """Take where to read, the rows known by digest, and which tables are locked."""
@@ -65,12 +68,14 @@ class Reading:
         self._locked = set(locked)
         self._todo: deque[Sequence[str]] = deque()
         self._lent = 0
-        self.found: dict[str, Found] = {}
+        self.found: dict[str, SchemaRows] = {}
         self.gone: set[str] = set()
 
     async def read(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
         """Read these schemas; raises what asyncpg raises, once nothing is under way any more."""
-        self._todo.extend(schemas[at : at + CHUNK] for at in range(0, len(schemas), CHUNK))
+        self._todo.extend(
+            schemas[at : at + CHUNK_SIZE] for at in range(0, len(schemas), CHUNK_SIZE)
+        )
         if len(schemas) <= MANY:
             await self._work(connection)
             return
@@ -89,7 +94,7 @@ class Reading:
         """Take some of the work; what fails here, such as for want of a slot, is done there."""
         session = Session(self._address, APPLICATION_NAME)
         try:
-            async with session.speaking() as connection:
+            async with session.use() as connection:
                 if await connection.fetchval(SERVER) == server:
                     await self._work(connection, lent=1)
         except (DatabaseError, UsageError):
@@ -102,62 +107,65 @@ class Reading:
             chunk = self._todo.popleft()
             self._lent += lent
             try:
-                await self._chunk(connection, chunk)
+                await self._read_chunk(connection, chunk)
             except BaseException:
                 self._todo.append(chunk)
                 raise
             finally:
                 self._lent -= lent
 
-    async def _chunk(self, connection: asyncpg.Connection, chunk: Sequence[str]) -> None:
+    async def _read_chunk(self, connection: asyncpg.Connection, chunk: Sequence[str]) -> None:
         locked = self._locked.intersection(chunk)
-        self.found |= dict.fromkeys(locked, Found(failure=Reason.DATABASE_TIMEOUT))
+        self.found |= dict.fromkeys(locked, SchemaRows(failure=Reason.DATABASE_TIMEOUT))
         schemas = [name for name in chunk if name not in locked]
         if not schemas:
             return
         try:
-            await self._together(connection, schemas)
+            await self._read_together(connection, schemas)
         except UNREADABLE as error:
             await connection.execute("ROLLBACK")
             if len(schemas) == 1:
-                self._failed(schemas[0], error)
+                self._record_failure(schemas[0], error)
                 return
-            if isinstance(error, LOCKED_OUT):
-                self._locked |= await locked_in(connection)
+            if isinstance(error, LOCKED):
+                self._locked |= await find_locked_schemas(connection)
             parts = [schemas] if self._locked.intersection(schemas) else [[s] for s in schemas]
             for part in parts:
-                await self._chunk(connection, part)
+                await self._read_chunk(connection, part)
 
-    async def _together(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
-        await connection.execute(f"{begin(self._address, LOCK_TIMEOUT)};{READING}")
-        for group in await connection.fetch(groups_of(schemas)):
+    async def _read_together(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
+        await connection.execute(f"{format_begin(self._address, LOCK_TIMEOUT)};{PLANNER_SETTINGS}")
+        for group in await connection.fetch(format_group_query(schemas)):
             names = [schemas[number] for number in group["numbers"]]
             if group["digest"] not in self._texts:
-                (row,) = await connection.fetch(rows_of(names[0]))
+                (row,) = await connection.fetch(format_row_query(names[0]))
                 self._texts[group["digest"]] = row["text"]
-            self.found |= dict.fromkeys(names, Found(group["digest"], group["at"]))
+            self.found |= dict.fromkeys(names, SchemaRows(group["digest"], group["at"]))
         await connection.execute("COMMIT")
 
-    def _failed(self, schema: str, error: asyncpg.PostgresError) -> None:
+    def _record_failure(self, schema: str, error: asyncpg.PostgresError) -> None:
         if isinstance(error, GONE):
             self.gone.add(schema)
-            self.found[schema] = Found()
+            self.found[schema] = SchemaRows()
         else:
-            locked = isinstance(error, LOCKED_OUT)
+            locked = isinstance(error, LOCKED)
             why = Reason.DATABASE_TIMEOUT if locked else Reason.DATABASE_DENIED
-            self.found[schema] = Found(failure=why)
+            self.found[schema] = SchemaRows(failure=why)
 
 
-async def locked_in(connection: asyncpg.Connection) -> set[str]:
+async def find_locked_schemas(connection: asyncpg.Connection) -> set[str]:
     """Return the schemas whose table another session has locked, or waits to lock."""
-    return {row["schema"] for row in await connection.fetch(LOCKED, TABLE)}
+    return {row["schema"] for row in await connection.fetch(FIND_LOCKED, TABLE)}
 
 
-def begin(address: Address, lock_timeout: float = math.inf) -> str:
-    """Return what begins a transaction that neither writes nor waits for long."""
-    patience = min(address.read_timeout / 2, lock_timeout)
+def format_begin(address: Address, lock_timeout: float = math.inf) -> str:
+    """Return the SQL that begins a read-only transaction with its timeouts.
+
+    `lock_timeout` is in seconds; half the `read_timeout` if that is less.
+    """
+    limit = min(address.read_timeout / 2, lock_timeout)
     return (
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
         f"SET LOCAL statement_timeout = {int(address.read_timeout * 1000)};"
-        f"SET LOCAL lock_timeout = {int(patience * 1000)}"
+        f"SET LOCAL lock_timeout = {int(limit * 1000)}"
     )

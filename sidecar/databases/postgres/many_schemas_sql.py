@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from sidecar.databases.postgres.connection import TABLE, quote
+from sidecar.databases.base import TABLE
+from sidecar.databases.postgres.connection import quote
 
 TABLES: Final = """
     FROM pg_namespace n
@@ -37,22 +38,22 @@ LIST: Final = f"""
     ORDER BY 1
 """
 
-ROWS: Final = """
+READ_ROWS: Final = """
     SELECT {number} AS number,
            coalesce(string_agg(app || '.' || name, E'\\n' ORDER BY id), '') AS text,
            extract(epoch FROM max(applied))::float8 AS at
       FROM {table}
 """
 
-GROUPS: Final = """
+GROUP_ROWS: Final = """
     SELECT sha256(convert_to(text, 'UTF8')) AS digest, array_agg(number) AS numbers, max(at) AS at
       FROM ({rows}) AS r GROUP BY 1
 """
 
-THERE: Final = "SELECT nspname::text AS schema FROM pg_namespace WHERE nspname = ANY($1)"
+FIND_SCHEMAS: Final = "SELECT nspname::text AS schema FROM pg_namespace WHERE nspname = ANY($1)"
 
 # Only this lock keeps readers out; whoever waits for it is before them in the queue.
-LOCKED: Final = """
+FIND_LOCKED: Final = """
     SELECT n.nspname::text AS schema
       FROM pg_locks l
       JOIN pg_class c ON c.oid = l.relation AND c.relname = $1
@@ -64,23 +65,23 @@ LOCKED: Final = """
 # A second connection may come to another host, or through a balancer to another server.
 SERVER: Final = "SELECT concat(pg_postmaster_start_time(), ' ', pg_is_in_recovery())"
 
-PLACE: Final = """
+FIND_DEFAULT_SCHEMA: Final = """
     SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)),
                     to_regnamespace(quote_ident(current_schema()))::oid)
 """
 
 
-def rows_of(schema: str, number: int = 0) -> str:
-    """Return what reads one schema: its number, its rows as one text, and when it was migrated."""
-    return ROWS.format(number=number, table=f"{quote(schema)}.{TABLE}")
+def format_row_query(schema: str, number: int = 0) -> str:
+    """Return the query for one schema: its number, its rows as one text, the newest `applied`."""
+    return READ_ROWS.format(number=number, table=f"{quote(schema)}.{TABLE}")
 
 
-def groups_of(schemas: Sequence[str]) -> str:
-    """Return what groups these schemas by the digest of their rows."""
-    rows = (rows_of(name, at) for at, name in enumerate(schemas))
-    return GROUPS.format(rows=" UNION ALL ".join(rows))
+def format_group_query(schemas: Sequence[str]) -> str:
+    """Return the query that groups these schemas by the digest of their rows."""
+    rows = (format_row_query(name, at) for at, name in enumerate(schemas))
+    return GROUP_ROWS.format(rows=" UNION ALL ".join(rows))
 
 
-def regex(pattern: str) -> str:
-    """Return a pattern with `*` as PostgreSQL takes it."""
+def format_regex(pattern: str) -> str:
+    """Return a pattern with `*` as a regular expression of PostgreSQL."""
     return "^" + ".*".join(map(re.escape, pattern.split("*"))) + "$"

@@ -11,16 +11,19 @@ import asyncpg
 import msgspec
 
 from sidecar.core.migrations.recorded import Blocker, MigrateRun
+from sidecar.databases.base import LOCK_APPLICATION_NAME
 
-CLASS: Final = 0x646A736D
+LOCK_CLASS: Final = 0x646A736D
 """The upper half of the lock's key: "djsm"; the lower half is the schema's oid."""
 
-HOLDS: Final = "migration-sidecar/turn"
-WAITS: Final = "migration-sidecar/queue"
-APPLIES: Final = "migration-sidecar/migrate"
+HOLDER_NAME: Final = LOCK_APPLICATION_NAME
+WAITER_NAME: Final = "migration-sidecar/lock-wait"
+COMMAND_NAME: Final = "migration-sidecar/migrate"
+"""Application names of who holds the lock, of who waits for it, and of the command's sessions."""
 
 LOCKED: Final = f"""
-    locktype = 'advisory' AND classid = {CLASS} AND objid = $1::oid AND objsubid = 1 AND granted
+    locktype = 'advisory' AND classid = {LOCK_CLASS} AND objid = $1::oid
+    AND objsubid = 1 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
@@ -34,8 +37,8 @@ IN_TRANSACTION: Final = (
 )
 """Every transaction holds this lock, which everybody may see, unlike a session's state."""
 
-APPLYING: Final = f"{SESSION.format(name=APPLIES)} AND {IN_TRANSACTION}"
-"""The sessions of a run's command.
+APPLYING: Final = f"{SESSION.format(name=COMMAND_NAME)} AND {IN_TRANSACTION}"
+"""The sessions of a migrate run's command.
 
 One that only bears the name may be a pooler's, which lends it on to whoever comes next.
 """
@@ -44,16 +47,18 @@ RUNNING: Final = f"""
     EXISTS (SELECT FROM pg_locks WHERE {LOCKED})
     OR EXISTS (SELECT FROM pg_stat_activity WHERE {APPLYING})
 """
-"""Whether a run is under way in the schema with the oid `$1`."""
+"""Whether a migrate run is under way in the schema with the oid `$1`."""
 
-ANYWHERE: Final = f"""
-    EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = {CLASS} AND granted)
-    OR EXISTS (SELECT FROM pg_stat_get_activity(NULL) WHERE application_name LIKE '{APPLIES} %')
+RUNNING_ANYWHERE: Final = f"""
+    EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS}
+               AND granted)
+    OR EXISTS (SELECT FROM pg_stat_get_activity(NULL)
+                WHERE application_name LIKE '{COMMAND_NAME} %')
 """
-"""Whether a run may be under way, here or elsewhere on the server: cheap enough for every look.
+"""Whether a migrate run may be under way on the server: cheap enough for every read.
 
 What `pg_stat_activity` shows of other sessions comes from this function; the view's joins
-double the cost of a look.
+double the cost of a read.
 """
 
 RUN: Final = f"""
@@ -66,9 +71,9 @@ RUN: Final = f"""
     SELECT EXISTS (SELECT FROM pg_locks WHERE {LOCKED}) AS locked,
            EXISTS (SELECT FROM applying) AS applying,
            (SELECT application_name FROM pg_stat_activity
-             WHERE {SESSION.format(name=HOLDS)} LIMIT 1) AS holder,
+             WHERE {SESSION.format(name=HOLDER_NAME)} LIMIT 1) AS holder,
            (SELECT count(*) FROM pg_stat_activity
-             WHERE {SESSION.format(name=WAITS)}) AS waiting,
+             WHERE {SESSION.format(name=WAITER_NAME)}) AS waiting,
            -- `waitstart` is new in PostgreSQL 14.
            (SELECT extract(epoch FROM min(coalesce((to_jsonb(w) ->> 'waitstart')::timestamptz,
                                                    clock_timestamp())))::float8
@@ -81,8 +86,8 @@ RUN: Final = f"""
 """
 
 
-def run_of(row: asyncpg.Record) -> MigrateRun | None:
-    """Return the run that a row of `RUN` tells of, if any."""
+def parse_run(row: asyncpg.Record) -> MigrateRun | None:
+    """Return the migrate run that a row of `RUN` describes, if there is one."""
     if not row["locked"] and not row["applying"]:
         return None
     _, _, since = (row["holder"] or "").partition(" since ")

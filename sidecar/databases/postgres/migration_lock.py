@@ -1,8 +1,8 @@
-"""The turn at migrating one schema: a session advisory lock that one process has at a time.
+"""The migration lock of one schema: a session advisory lock that one process holds at a time.
 
-Asked for with `pg_try_advisory_lock`, again and again and outside any transaction: a
+Tried with `pg_try_advisory_lock`, again and again and outside any transaction: a
 backend that waits inside `pg_advisory_lock` holds a snapshot, and `CREATE INDEX
-CONCURRENTLY` in the winner's migration would wait for it for ever. When the process dies,
+CONCURRENTLY` in the holder's migration would wait for it for ever. When the process dies,
 the server closes its session, and the lock goes with it.
 """
 
@@ -11,98 +11,99 @@ from typing import Final
 
 import asyncpg
 
-from sidecar.databases.base import Address, StatementTimeouts
-from sidecar.databases.postgres.connection import TABLE, Session, close, quote
+from sidecar.databases.base import TABLE, Address, StatementTimeouts
+from sidecar.databases.postgres.connection import Session, close, quote
 from sidecar.databases.postgres.migrate_runs import (
-    APPLIES,
-    CLASS,
-    HOLDS,
+    COMMAND_NAME,
+    HOLDER_NAME,
     IN_TRANSACTION,
+    LOCK_CLASS,
     LOCKED,
     SESSION,
-    WAITS,
+    WAITER_NAME,
 )
 from sidecar.errors import DatabaseDenied, DatabaseUnreachable, UsageError
 
-SCHEMA: Final = """
+FIND_SCHEMA: Final = """
     SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)),
                     to_regnamespace(coalesce($2, quote_ident(current_schema())))::oid)
 """
 """The schema of the table, or the one in which Django would make it."""
 
-TAKE: Final = f"SELECT pg_try_advisory_lock(({CLASS}::bigint << 32) | $1::oid::bigint)"
+ACQUIRE: Final = f"SELECT pg_try_advisory_lock(({LOCK_CLASS}::bigint << 32) | $1::oid::bigint)"
 
-NAME: Final = "SELECT set_config('application_name', $1, false)"
-
-HOLDER: Final = f"{HOLDS} %s since %.3f"
+SET_NAME: Final = "SELECT set_config('application_name', $1, false)"
 
 HELD: Final = f"SELECT EXISTS (SELECT FROM pg_locks WHERE {LOCKED} AND pid = pg_backend_pid())"
 
-# Whoever migrates may rest a moment between two transactions. Who rests for longer is a
-# session that a pooler keeps, under the name that its last client gave it; its role is ours,
-# whose sessions we may look into.
-LEFT: Final = f"""
+# A command may be idle for a moment between two transactions. A session that is idle for
+# longer is one that a pooler keeps, under the name that its last client gave it; its role is
+# ours, whose sessions we may inspect.
+COUNT_LEFTOVER: Final = f"""
     SELECT count(*) FROM pg_stat_activity
-     WHERE {SESSION.format(name=APPLIES)}
+     WHERE {SESSION.format(name=COMMAND_NAME)}
        AND (state IS NULL OR state_change > clock_timestamp() - interval '10 s'
             OR {IN_TRANSACTION})
 """
 
-ORPHAN_CHECK: Final = "client_connection_check_interval=1s"
+CONNECTION_CHECK: Final = "client_connection_check_interval=1s"
 """Lets a backend notice in the middle of a statement that its client was killed."""
 
-PROBES: Final = 5
+MAX_POOLER_PROBES: Final = 5
+"""Connections opened, one after the other, to find that a pooler shares a session of ours."""
 
-PATIENCE: Final = 600.0
-"""Seconds after which an unanswered question whether the turn is held fails by itself."""
+HELD_QUERY_TIMEOUT: Final = 600.0
+"""Seconds after which an unanswered query whether the lock is held fails by itself."""
 
 
 class PostgresMigrationLock:
-    """A session of its own, from the first `take` to `release`."""
+    """A session of its own, from the first `acquire` to `release`."""
 
     def __init__(self, address: Address) -> None:
-        """Take the address; raises UsageError when its URL cannot be meant."""
+        """Take the address; raises UsageError if its URL is invalid."""
         self._address = address
-        self._session = Session(address, WAITS)
+        self._session = Session(address, WAITER_NAME)
         self._schema = 0
-        self._asking: asyncio.Future[object] | None = None
+        self._held_query: asyncio.Future[object] | None = None
         self._pooled = False
 
     async def acquire(self) -> bool:
-        """Ask once; see `Turn.take`."""
-        async with self._session.speaking(self._begin) as connection:
-            if not await connection.fetchval(TAKE, self._schema):
+        """Try once; see `MigrationLock.acquire`."""
+        async with self._session.use(self._prepare) as connection:
+            if not await connection.fetchval(ACQUIRE, self._schema):
                 return False
             now = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
-            await connection.execute(NAME, HOLDER % (self._schema, now))
+            await connection.execute(SET_NAME, f"{HOLDER_NAME} {self._schema} since {now:.3f}")
             return True
 
     async def held(self) -> bool:
-        """Tell whether it is still ours; see `Turn.held`."""
+        """Return whether it is still held; see `MigrationLock.held`."""
         connection, limit = self._session.connection, self._address.read_timeout
         if connection is None or connection.is_closed():
             return False
-        if self._asking is None:
-            # Not cancelled when it takes long: asyncpg would give up the connection with it,
+        if self._held_query is None:
+            # Not cancelled when it takes long: asyncpg would drop the connection with it,
             # and a server that is only slow still keeps the session, and the lock.
-            question = connection.fetchval(HELD, self._schema, timeout=PATIENCE)
-            self._asking = asyncio.ensure_future(question)
-        done, _ = await asyncio.wait({self._asking}, timeout=limit)
+            query = connection.fetchval(HELD, self._schema, timeout=HELD_QUERY_TIMEOUT)
+            self._held_query = asyncio.ensure_future(query)
+        done, _ = await asyncio.wait({self._held_query}, timeout=limit)
         if not done:
-            raise self._session.connector.explained(TimeoutError(), limit)
-        asked, self._asking = self._asking, None
+            raise self._session.connector.translate_error(TimeoutError(), limit)
+        answered, self._held_query = self._held_query, None
         try:
-            return bool(asked.result())
+            return bool(answered.result())
         except Exception as error:
             self._session.drop()
-            raise self._session.connector.explained(error, limit) from error
+            raise self._session.connector.translate_error(error, limit) from error
 
-    async def left(self) -> int:
-        """Return how many sessions of an earlier run's command are still there."""
+    async def count_leftover_sessions(self) -> int:
+        """Return how many sessions of an earlier migrate run's command are still there."""
         if not await self.held():
-            raise DatabaseUnreachable(f"{self._session.place}: the session with the turn is lost")
-        async with self._session.speaking() as connection:
-            count: int = await connection.fetchval(LEFT, self._schema)
+            raise DatabaseUnreachable(
+                f"{self._session.place}: the session with the migration lock is lost"
+            )
+        async with self._session.use() as connection:
+            count: int = await connection.fetchval(COUNT_LEFTOVER, self._schema)
             return count
 
     def environment(self, limits: StatementTimeouts) -> dict[str, str]:
@@ -111,41 +112,41 @@ class PostgresMigrationLock:
         connection = self._session.connection
         version = connection.get_server_version() if connection else None
         if version is not None and version.major >= 14:
-            options.append(ORPHAN_CHECK)
+            options.append(CONNECTION_CHECK)
         if limits.lock_timeout is not None:
             options.append(f"lock_timeout={limits.lock_timeout * 1000:.0f}")
         if limits.statement_timeout is not None:
             options.append(f"statement_timeout={limits.statement_timeout * 1000:.0f}")
         given = [self._address.options] if self._address.options else []
-        told = " ".join([*given, *(f"-c {option}" for option in options)])
-        name = {"PGAPPNAME": f"{APPLIES} {self._schema}"}
+        pgoptions = " ".join([*given, *(f"-c {option}" for option in options)])
+        name = {"PGAPPNAME": f"{COMMAND_NAME} {self._schema}"}
         # A pooler refuses start-up options that it does not know.
-        return name if self._pooled else {**name, "PGOPTIONS": told}
+        return name if self._pooled else {**name, "PGOPTIONS": pgoptions}
 
     async def release(self) -> None:
-        """Give the turn back by closing the session that has it."""
-        asking, self._asking = self._asking, None
-        if asking is not None:
-            asking.cancel()
+        """Release the lock by closing the session that holds it."""
+        query, self._held_query = self._held_query, None
+        if query is not None:
+            query.cancel()
         await self._session.release()
 
-    async def _begin(self, connection: asyncpg.Connection) -> None:
-        self._asking = None
-        await self._refuse_transaction_pooler(connection)
+    async def _prepare(self, connection: asyncpg.Connection) -> None:
+        self._held_query = None
+        await self._refuse_transaction_pooling(connection)
         wanted = self._address.schema
         schema = await connection.fetchval(
-            SCHEMA, self._session.connector.table, quote(wanted) if wanted else None
+            FIND_SCHEMA, self._session.connector.table, quote(wanted) if wanted else None
         )
         if schema is None:
             what = f"there is no schema {wanted}" if wanted else "no schema of search_path exists"
             raise DatabaseDenied(f"{self._session.place}: {what} to hold {TABLE}; create it")
         self._schema = schema
-        await connection.execute(NAME, f"{WAITS} {schema}")
+        await connection.execute(SET_NAME, f"{WAITER_NAME} {schema}")
 
-    async def _refuse_transaction_pooler(self, connection: asyncpg.Connection) -> None:
-        """Raise UsageError when one connection of ours is served by several backends.
+    async def _refuse_transaction_pooling(self, connection: asyncpg.Connection) -> None:
+        """Raise UsageError if one connection of ours is served by several backends.
 
-        A pooler makes up the pid that it tells a client; behind one that pools sessions the
+        A pooler makes up the pid that it sends a client; behind one that pools sessions the
         backend stays the same for as long as the connection lives, and nobody else gets it.
         """
         backend = "SELECT pg_backend_pid()"
@@ -153,14 +154,14 @@ class PostgresMigrationLock:
         if first == connection.get_server_pid():
             return
         self._pooled = True
-        for _ in range(PROBES):
+        for _ in range(MAX_POOLER_PROBES):
             other = None
             try:
                 async with asyncio.timeout(2):
                     other = await self._session.connector.open()
                     second = await other.fetchval(backend)
             except TimeoutError:
-                # The pool has one session, and it is ours; or it pools transactions, and is busy.
+                # The pool has one session, and it is ours; or, in transaction pooling, it is busy.
                 async with asyncio.timeout(1):
                     if await connection.fetchval(backend) == first:
                         return
@@ -170,6 +171,6 @@ class PostgresMigrationLock:
                     await close(other)
             if second == first or await connection.fetchval(backend) != first:
                 raise UsageError(
-                    f"{self._session.place}: the connection goes through a pooler that pools "
-                    "transactions, where a lock would be anybody's; give the server's own address"
+                    f"{self._session.place}: the connection goes through a pooler with transaction "
+                    "pooling, which does not keep a lock; give the server's own address"
                 )

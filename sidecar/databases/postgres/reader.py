@@ -1,4 +1,4 @@
-"""Read `django_migrations` from PostgreSQL: one short read-only transaction a look."""
+"""Read `django_migrations` from PostgreSQL: one short read-only transaction each time."""
 
 import asyncio
 from typing import TYPE_CHECKING, Final
@@ -7,19 +7,17 @@ import asyncpg
 
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import MigrateRun, Recorded
-from sidecar.databases.base import Address
-from sidecar.databases.postgres.connection import TABLE, Session, quote
-from sidecar.databases.postgres.migrate_runs import ANYWHERE, RUN, run_of
+from sidecar.databases.base import APPLICATION_NAME, MAX_RECENT, TABLE, Address
+from sidecar.databases.postgres.connection import Session, quote
+from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, parse_run
 from sidecar.errors import DatabaseDenied
 
 if TYPE_CHECKING:
     from sidecar.databases.postgres.many_schemas import PostgresSchemas
     from sidecar.databases.postgres.migration_lock import PostgresMigrationLock
 
-APPLICATION_NAME: Final = "migration-sidecar"
-
-# One statement, so that the rows are older than what is seen of a run: a run that is not
-# there any more has written all its rows before.
+# One statement, so that the rows are older than what is seen of a migrate run: one that has
+# ended has written all its rows before.
 READ: Final = """
     WITH place AS (
         SELECT n.oid, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -35,7 +33,7 @@ READ: Final = """
 
 # A schema without USAGE is passed over in the search_path: Django, whose role may have it,
 # would read the table there and not the one that we find behind it.
-HIDDEN: Final = """
+FIND_HIDDEN_TABLE: Final = """
     WITH path AS (
         SELECT at, CASE WHEN part IN ('"$user"', '$user') THEN current_user
                         WHEN part LIKE '"%' THEN replace(btrim(part, '"'), '""', '"')
@@ -52,13 +50,13 @@ HIDDEN: Final = """
      ORDER BY at LIMIT 1
 """
 
-RECENT: Final = """
+READ_RECENT: Final = f"""
     SELECT app || '.' || name AS key, extract(epoch FROM applied)::float8 AS at
-      FROM {table} WHERE applied IS NOT NULL ORDER BY id DESC LIMIT 500
+      FROM {{table}} WHERE applied IS NOT NULL ORDER BY id DESC LIMIT {MAX_RECENT}
 """
 
-# A schema without USAGE is passed over in the search_path, and the table in it looks absent.
-WHY_ABSENT: Final = """
+# A schema without USAGE is passed over in the search_path, and the table in it seems absent.
+EXPLAIN_ABSENCE: Final = """
     SELECT current_schema() AS schema,
            to_regnamespace(coalesce($3, quote_ident(current_schema())))::oid AS schema_oid,
            current_setting('search_path') AS search_path,
@@ -81,8 +79,8 @@ def connect(address: Address) -> "Postgres | PostgresSchemas":
     return Postgres(address)
 
 
-def migration_lock(address: Address) -> "PostgresMigrationLock":
-    """Return the turn at migrating the schema at this address; nothing is opened yet."""
+def create_migration_lock(address: Address) -> "PostgresMigrationLock":
+    """Return the migration lock of the schema at this address; nothing is opened yet."""
     from sidecar.databases.postgres.migration_lock import PostgresMigrationLock  # noqa: PLC0415
 
     return PostgresMigrationLock(address)
@@ -92,31 +90,31 @@ class Postgres:
     """One schema of a PostgreSQL database; a connection is held from a read to `release`."""
 
     def __init__(self, address: Address) -> None:
-        """Take the address; raises UsageError when its URL cannot be meant."""
+        """Take the address; raises UsageError if its URL is invalid."""
         self._address = address
         self._session = Session(address, APPLICATION_NAME)
         self._table = self._session.connector.table
         self._text: str | None = None
-        self._unsure = True
+        self._path_is_unchecked = True
 
     async def read(self) -> Recorded:
         """Return what is recorded; see `Database.read`."""
         # The server's own timeouts come first; this one is for a server that is silent.
         async with (
-            self._session.speaking(self._fresh) as connection,
+            self._session.use(self._reset) as connection,
             asyncio.timeout(self._address.read_timeout + 0.5),
         ):
-            return await self._look(connection)
+            return await self._read_rows(connection)
 
     async def release(self) -> None:
         """Close the connection, if one is held."""
         await self._session.release()
 
-    async def _fresh(self, connection: asyncpg.Connection) -> None:  # noqa: ARG002 - a Prepare
+    async def _reset(self, connection: asyncpg.Connection) -> None:  # noqa: ARG002 - a Prepare
         # Only a new session takes over what ALTER ROLE and ALTER DATABASE have set meanwhile.
-        self._unsure = True
+        self._path_is_unchecked = True
 
-    async def _look(self, connection: asyncpg.Connection) -> Recorded:
+    async def _read_rows(self, connection: asyncpg.Connection) -> Recorded:
         milliseconds = int(self._address.read_timeout * 1000)
         begin = (
             "BEGIN READ ONLY;"
@@ -124,53 +122,55 @@ class Postgres:
             f"SET LOCAL lock_timeout = {milliseconds // 2}"
         )
         await connection.execute(begin)
-        read = READ.format(table=self._table, running=ANYWHERE)
+        read = READ.format(table=self._table, running=RUNNING_ANYWHERE)
         try:
             (row,) = await connection.fetch(read, self._table)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
             await connection.execute("ROLLBACK")
             await connection.execute(begin)
-            absent = await self._absent(connection)
+            absent = await self._read_absence(connection)
             await connection.execute("COMMIT")
             self._text = None
             return absent
         text: str = row["text"] or ""
-        if self._address.schema is None and (self._unsure or text != self._text):
-            for hidden in await connection.fetch(HIDDEN, TABLE, row["schema"]):
-                raise DatabaseDenied(self._grant(hidden["schema"], hidden["role"]))
-            self._unsure = False
+        if self._address.schema is None and (self._path_is_unchecked or text != self._text):
+            for hidden in await connection.fetch(FIND_HIDDEN_TABLE, TABLE, row["schema"]):
+                raise DatabaseDenied(self._format_grant(hidden["schema"], hidden["role"]))
+            self._path_is_unchecked = False
         recorded = Recorded(
             text,
             row["schema"],
             row["last_applied"],
-            recent=() if text == self._text else await self._recent(connection),
-            run=await self._run(connection, row["schema_oid"]) if row["running"] else None,
+            recent=() if text == self._text else await self._read_recent(connection),
+            run=await self._read_run(connection, row["schema_oid"]) if row["running"] else None,
         )
         await connection.execute("COMMIT")
         self._text = text
         return recorded
 
-    async def _recent(self, connection: asyncpg.Connection) -> tuple[tuple[Key, float], ...]:
-        rows = await connection.fetch(RECENT.format(table=self._table))
+    async def _read_recent(self, connection: asyncpg.Connection) -> tuple[tuple[Key, float], ...]:
+        rows = await connection.fetch(READ_RECENT.format(table=self._table))
         return tuple((Key(row["key"]), row["at"]) for row in reversed(rows))
 
-    async def _run(self, connection: asyncpg.Connection, schema: int | None) -> MigrateRun | None:
+    async def _read_run(
+        self, connection: asyncpg.Connection, schema: int | None
+    ) -> MigrateRun | None:
         if schema is None:
             return None
         (row,) = await connection.fetch(RUN, schema)
-        return run_of(row)
+        return parse_run(row)
 
-    async def _absent(self, connection: asyncpg.Connection) -> Recorded:
-        """Say why there is no table; an absent one is an empty set, as for Django."""
+    async def _read_absence(self, connection: asyncpg.Connection) -> Recorded:
+        """Return an empty set with a note why there is no table, as for Django; or raise."""
         schema = self._address.schema
         (found,) = await connection.fetch(
-            WHY_ABSENT, TABLE, schema, quote(schema) if schema else None
+            EXPLAIN_ABSENCE, TABLE, schema, quote(schema) if schema else None
         )
         path = [_unquote(part, found["role"]) for part in found["search_path"].split(",")]
         for name in [schema] if schema else path:
             if name in found["forbidden"]:
-                raise DatabaseDenied(self._grant(name, found["role"]))
-        run = await self._run(connection, found["schema_oid"])
+                raise DatabaseDenied(self._format_grant(name, found["role"]))
+        run = await self._read_run(connection, found["schema_oid"])
         if not found["schema_exists"]:
             return Recorded("", schema, run=run, note=f"there is no schema {schema}")
         where = schema or found["schema"]
@@ -179,7 +179,7 @@ class Postgres:
             note += f" (there is one in {', '.join(found['elsewhere'][:3])})"
         return Recorded("", where, run=run, note=note)
 
-    def _grant(self, schema: str, role: str) -> str:
+    def _format_grant(self, schema: str, role: str) -> str:
         return (
             f"{self._session.place}: role {role} may not use the schema {schema}; "
             f"GRANT USAGE ON SCHEMA {schema} TO {role}"

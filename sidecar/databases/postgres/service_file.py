@@ -1,19 +1,19 @@
 """libpq's connection service file, read as libpq reads it.
 
 asyncpg takes it for INI: a % in a password breaks it, a line that it cannot read is quoted
-in the error, a service that is not there is passed over, and PGSERVICE is never looked at.
+in the error, a service that is not there is passed over, and PGSERVICE is ignored.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from sidecar.databases.postgres.dsn import LIBPQ
+from sidecar.databases.postgres.dsn import LIBPQ_PARAMETERS
 from sidecar.errors import DatabaseDenied
 
 
-def with_service(dsn: str, environment: Mapping[str, str]) -> str:
-    """Return the URL with what its service, or PGSERVICE, adds; what the URL says wins.
+def apply_service(dsn: str, environment: Mapping[str, str]) -> str:
+    """Return the URL with what its service, or PGSERVICE, adds; the URL's own values win.
 
     Raises DatabaseDenied, which repeats nothing of the file.
     """
@@ -23,30 +23,30 @@ def with_service(dsn: str, environment: Mapping[str, str]) -> str:
     if not name:
         return dsn
     user, _, authority = parts.netloc.rpartition("@")
-    said = {
+    given = {
         "host": authority, "port": authority, "user": user,
         "password": user.partition(":")[2], "dbname": parts.path.lstrip("/"),
     }  # fmt: skip
-    for key, value in _service(name, environment).items():
-        if key in LIBPQ and not said.get(key):
+    for key, value in _find_service(name, environment).items():
+        if key in LIBPQ_PARAMETERS and not given.get(key):
             query.setdefault(key, value)
     return f"postgresql://{parts.netloc}{parts.path}?{urlencode(query)}"
 
 
-def _service(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+def _find_service(name: str, environment: Mapping[str, str]) -> dict[str, str]:
     own = environment.get("PGSERVICEFILE")
     folders = (environment.get("HOME"), environment.get("PGSYSCONFDIR"))
     files = [Path(own)] if own else [Path(folders[0]) / ".pg_service.conf"] if folders[0] else []
     files += [Path(folders[1]) / "pg_service.conf"] if folders[1] else []
     for file in files:
-        found = _section(file, name)
+        found = _read_section(file, name)
         if found is not None:
             return found
     where = " or ".join(map(str, files)) or "any file; set PGSERVICEFILE"
     raise DatabaseDenied(f"the service {name!r} is not defined in {where}")
 
 
-def _section(file: Path, name: str) -> dict[str, str] | None:
+def _read_section(file: Path, name: str) -> dict[str, str] | None:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What asyncpg leaves out of libpq's TLS: sslrootcert=system, keys that others may read, names."""
+"""What asyncpg lacks of libpq's TLS: sslrootcert=system, permissions of keys, names of files."""
 
 import ssl
 import stat
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
+
+from sidecar.databases.tls_files import find_unreadable_file
 
 FILES: Final = ("sslrootcert", "sslcert", "sslkey")
 
@@ -17,38 +19,35 @@ class Tls:
         """Take them; no file is opened yet."""
         query = dict(parse_qsl(urlsplit(dsn).query))
         names = ("sslmode", "sslpassword", *FILES)
-        self._said = {
+        self._values = {
             name: query.get(name) or environment.get(f"PG{name.upper()}") for name in names
         }
 
-    def context(self) -> ssl.SSLContext | None:
-        """Return the system's trust where sslrootcert=system asks for it; else asyncpg's own."""
-        if self._said["sslrootcert"] != "system":
+    def create_context(self) -> ssl.SSLContext | None:
+        """Return a context that trusts the system's CAs for sslrootcert=system, else None.
+
+        With None asyncpg makes its own, from the URL and libpq's variables.
+        """
+        if self._values["sslrootcert"] != "system":
             return None
         context = ssl.create_default_context()
-        if certificate := self._said["sslcert"]:
-            password = self._said["sslpassword"] or ""
-            context.load_cert_chain(certificate, self._said["sslkey"], lambda: password)
+        if certificate := self._values["sslcert"]:
+            password = self._values["sslpassword"] or ""
+            context.load_cert_chain(certificate, self._values["sslkey"], lambda: password)
         return context
 
-    def exposed(self) -> str | None:
-        """Return that others may read the key, where libpq would refuse it for that."""
-        file = self._said["sslkey"]
-        if not file or self._said["sslmode"] == "disable" or not Path(file).exists():
+    def check_key_permissions(self) -> str | None:
+        """Return the error if libpq would refuse the key because others may read it, else None."""
+        file = self._values["sslkey"]
+        if not file or self._values["sslmode"] == "disable" or not Path(file).exists():
             return None
         status = Path(file).stat()
-        # As libpq has it: a key of root may be read by a group, as Kubernetes mounts secrets.
+        # As for libpq: a key of root may be read by a group, as Kubernetes mounts secrets.
         group = stat.S_IWGRP | stat.S_IXGRP if status.st_uid == 0 else stat.S_IRWXG
         wrong = status.st_mode & (group | stat.S_IRWXO)
         return f"sslkey {file} may be read by others; chmod 600" if wrong else None
 
-    def unreadable(self) -> str | None:
-        """Return the first file that cannot be read, and why."""
-        for name in FILES:
-            file = self._said[name]
-            try:
-                if file and file != "system":
-                    Path(file).open("rb").close()
-            except OSError as error:
-                return f"{name} {file}: {error.strerror}"
-        return None
+    def find_unreadable_file(self) -> str | None:
+        """Return the first file that cannot be read, with the error; None if all can."""
+        files = {name: self._values[name] for name in FILES}
+        return find_unreadable_file({n: file for n, file in files.items() if file != "system"})

@@ -9,26 +9,24 @@ from typing import Final
 
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseUnreachable
 
-STEPS: Final = 10_000
-"""Instructions of SQLite's machine between two looks at the clock."""
+DEADLINE_CHECK_INTERVAL: Final = 10_000
+"""Instructions of SQLite's machine between two checks of the deadline."""
 
 
 def open_read_only(file: Path, limit: float) -> sqlite3.Connection:
-    """Open a file; waits for another's lock, and reads, for `limit` seconds at most.
-
-    Never with `immutable=1`, which would read a file that is being written to as if it were
-    not, and pass over what stands in the write-ahead log.
-    """
+    """Open a file; waiting for a lock, or reading, takes `limit` seconds at most."""
+    # Never with immutable=1, which would read a file that is being written to as if it were
+    # not, and pass over what is in the write-ahead log.
     connection = sqlite3.connect(
         f"{file.as_uri()}?mode=ro", uri=True, timeout=limit, isolation_level=None
     )
-    ends = time.monotonic() + limit
-    connection.set_progress_handler(lambda: time.monotonic() > ends, STEPS)
+    deadline = time.monotonic() + limit
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, DEADLINE_CHECK_INTERVAL)
     return connection
 
 
-def unusable(file: Path) -> DatabaseError | None:
-    """Return why this cannot be a database that we may read, if that can be seen from outside."""
+def check_file(file: Path) -> DatabaseError | None:
+    """Return the error if this is no regular file that we may read, without opening it."""
     try:
         mode = file.stat().st_mode
     except FileNotFoundError:

@@ -1,23 +1,23 @@
-"""A SQLite URL as dj-database-url means it: three slashes are relative, four absolute."""
+"""A SQLite URL as dj-database-url reads it: three slashes are relative, four absolute."""
 
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from sidecar.databases.dsn_text import DJANGO_PARAMETERS
 from sidecar.errors import UsageError
 
-# Settings of Django and of its driver, that mean nothing to one short look.
-DJANGO: Final = frozenset(
+# Settings of Django and of its driver, that a short read does not need.
+IGNORED_PARAMETERS: Final = DJANGO_PARAMETERS | frozenset(
     {
-        *("conn_max_age", "conn_health_checks", "engine", "atomic_requests", "autocommit"),
-        *("timeout", "transaction_mode", "init_command", "isolation_level", "detect_types"),
-        *("check_same_thread", "cached_statements", "test_name", "mode", "cache"),
+        *("timeout", "transaction_mode", "init_command", "detect_types", "check_same_thread"),
+        *("cached_statements", "mode", "cache"),
     }
 )
 
 
-def file_of(url: str) -> Path:
-    """Return the file that the URL names. Raises UsageError."""
+def parse_url(url: str) -> Path:
+    """Return the file that the URL names. Raises UsageError if it is invalid."""
     parts = urlsplit(url)
     if parts.fragment:
         raise UsageError("the database URL has a '#'; in a file's name write it as %23")
@@ -29,7 +29,7 @@ def file_of(url: str) -> Path:
             "the database URL: write a file as sqlite:////absolute/path or sqlite:///relative"
         )
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
-        if name.lower() not in DJANGO:
+        if name.lower() not in IGNORED_PARAMETERS:
             raise UsageError(
                 f"the database URL has an unknown parameter {name!r};"
                 " in a file's name write ? as %3F"

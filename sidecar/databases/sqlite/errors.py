@@ -1,4 +1,4 @@
-"""What an error of SQLite means for the gate, and the line that people read."""
+"""Which of our errors one of SQLite becomes, and its text."""
 
 import sqlite3
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Final
 from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, DatabaseUnreachable
 
 WAL: Final = b"\x02"
-"""What the file's header says of how it is read when it is in WAL mode."""
+"""The read version in the header of a file in WAL mode (byte 19)."""
 
 
-def explained(file: Path, error: sqlite3.Error, limit: float) -> DatabaseError:
-    """Return what an error of SQLite means for an operator; `limit` is in seconds."""
+def translate_error(file: Path, error: sqlite3.Error, limit: float) -> DatabaseError:
+    """Return our error for one of SQLite; `limit` is the timeout in seconds."""
     # What is raised for a program's own mistakes has no code.
     code: int = getattr(error, "sqlite_errorcode", 0)
     match code & 0xFF:

@@ -1,4 +1,4 @@
-"""The turn at migrating one SQLite file: a lock on a file of its own beside it.
+"""The migration lock of one SQLite file: a lock on a file of its own beside it.
 
 Not on the database, whose locks are SQLite's. The kernel takes the lock (flock(2)) from
 whoever dies, and no command inherits it. The file stays: who removed it could remove one
@@ -13,29 +13,29 @@ from pathlib import Path
 
 from sidecar.core.migrations.recorded import MigrateRun
 from sidecar.databases.base import StatementTimeouts
-from sidecar.errors import DatabaseDenied, UsageError
+from sidecar.errors import DatabaseDenied
 
 
-def lock_file(file: Path) -> Path:
-    """Return the file whose lock is the turn."""
+def get_lock_file(file: Path) -> Path:
+    """Return the file whose lock is the migration lock."""
     return file.with_name(f"{file.name}-migrate")
 
 
 class SqliteMigrationLock:
-    """A lock, from the `take` that gets it to `release`."""
+    """A file lock, from the `acquire` that gets it to `release`."""
 
     def __init__(self, file: Path) -> None:
         """Take the database's file."""
-        self._path = lock_file(file)
+        self._path = get_lock_file(file)
         self._descriptor: int | None = None
 
     async def acquire(self) -> bool:
-        """Ask once; see `Turn.take`."""
+        """Try once; see `MigrationLock.acquire`."""
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise DatabaseDenied(
-                f"{self._path}: {error.strerror}; one run of migrate at a time locks this file"
+                f"{self._path}: {error.strerror}; a migrate run locks this file"
             ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,44 +48,40 @@ class SqliteMigrationLock:
         return True
 
     async def held(self) -> bool:
-        """Tell whether it is still ours; whoever removes the file takes it away."""
+        """Return whether it is still held; it is not once the file was removed."""
         if self._descriptor is None:
             return False
         with suppress(OSError):
             return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
         return False
 
-    async def left(self) -> int:
+    async def count_leftover_sessions(self) -> int:
         """Return 0: a command dies with its run, and SQLite rolls back what it left."""
         return 0
 
     def environment(self, limits: StatementTimeouts) -> dict[str, str]:
-        """Return nothing; limits reach Django's sessions only through its own settings."""
-        if limits.lock_timeout is not None or limits.statement_timeout is not None:
-            raise UsageError(
-                "lock_timeout_per_statement and statement_timeout are PostgreSQL's; for SQLite set"
-                " timeout in the OPTIONS of Django's DATABASES"
-            )
+        """Return no variables. Raises UsageError if a timeout is set."""
+        limits.refuse("SQLite", "timeout")
         return {}
 
     async def release(self) -> None:
-        """Give it back; the file stays."""
+        """Release the lock; the file stays."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
 
-def run_of(file: Path) -> MigrateRun | None:
-    """Return the run that has the turn at this file now, if any."""
+def read_migrate_run(file: Path) -> MigrateRun | None:
+    """Return the migrate run that holds the lock of this file now, if any."""
     try:
-        descriptor = os.open(lock_file(file), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(get_lock_file(file), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         text = os.read(descriptor, 32).decode(errors="replace")
-        return MigrateRun(since=_number(text))
+        return MigrateRun(since=_parse_time(text))
     except OSError:
         return None
     finally:
@@ -93,7 +89,7 @@ def run_of(file: Path) -> MigrateRun | None:
     return None
 
 
-def _number(text: str) -> float | None:
+def _parse_time(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:

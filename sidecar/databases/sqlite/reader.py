@@ -1,4 +1,4 @@
-"""Read `django_migrations` from a SQLite file: opened read-only for one look, in a thread."""
+"""Read `django_migrations` from a SQLite file: opened read-only each time, in a thread."""
 
 import asyncio
 import sqlite3
@@ -10,18 +10,14 @@ from typing import Final
 
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases.base import Address
-from sidecar.databases.sqlite.connection import open_read_only, unusable
-from sidecar.databases.sqlite.dsn import file_of
-from sidecar.databases.sqlite.errors import explained
-from sidecar.databases.sqlite.migration_lock import SqliteMigrationLock, run_of
+from sidecar.databases.base import MAX_RECENT, TABLE, Address
+from sidecar.databases.sqlite.connection import check_file, open_read_only
+from sidecar.databases.sqlite.dsn import parse_url
+from sidecar.databases.sqlite.errors import translate_error
+from sidecar.databases.sqlite.migration_lock import SqliteMigrationLock, read_migrate_run
 from sidecar.errors import DatabaseTimeout, UsageError
 
-TABLE: Final = "django_migrations"
-
 READ: Final = f"SELECT app, name, applied FROM {TABLE} ORDER BY id"
-
-RECENT: Final = 500
 
 
 def connect(address: Address) -> "Sqlite":
@@ -29,37 +25,37 @@ def connect(address: Address) -> "Sqlite":
     return Sqlite(address)
 
 
-def migration_lock(address: Address) -> SqliteMigrationLock:
-    """Return the turn at migrating the file of this address.
+def create_migration_lock(address: Address) -> SqliteMigrationLock:
+    """Return the migration lock of the file at this address.
 
     Where there is no file yet an empty one is made, as Django itself does first when it
     migrates; to whoever only reads, a file that is absent is an error.
     """
-    file = _file(address)
+    file = _parse_address(address)
     with suppress(OSError):
         file.touch()
     return SqliteMigrationLock(file)
 
 
 class Sqlite:
-    """One file; nothing is held between two looks."""
+    """One file; nothing is held between two reads."""
 
     def __init__(self, address: Address) -> None:
-        """Take the address; raises UsageError when its URL cannot be meant."""
+        """Take the address; raises UsageError if its URL is invalid."""
         self._limit = address.read_timeout
-        self._file = _file(address)
+        self._file = _parse_address(address)
         self._text: str | None = None
-        self._looking = False
+        self._reading = False
 
     async def read(self) -> Recorded:
         """Return what is recorded; see `Database.read`."""
-        if self._looking:
-            raise DatabaseTimeout(f"{self._file}: an earlier look has not come back")
+        if self._reading:
+            raise DatabaseTimeout(f"{self._file}: an earlier read has not returned")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Recorded] = loop.create_future()
         # No executor: it would wait at our end for a file system that hangs.
         threading.Thread(target=self._work, args=(loop, answer), daemon=True).start()
-        self._looking = True
+        self._reading = True
         try:
             # What SQLite waits for ends before; this is for a file system that is silent.
             async with asyncio.timeout(self._limit + 0.5):
@@ -73,17 +69,17 @@ class Sqlite:
         """Nothing is held."""
 
     def _work(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Recorded]) -> None:
-        """Look, and hand over what came of it; this is the thread."""
+        """Read, and hand over the result or the error; this is the thread."""
         found: Recorded | Exception
         try:
-            found = self._look()
+            found = self._read_file()
         except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
             found = error
         with suppress(RuntimeError):  # The loop may have ended meanwhile.
             loop.call_soon_threadsafe(self._hand_over, answer, found)
 
     def _hand_over(self, answer: asyncio.Future[Recorded], found: Recorded | Exception) -> None:
-        self._looking = False
+        self._reading = False
         if answer.done():  # It was given up.
             return
         if isinstance(found, Exception):
@@ -91,34 +87,34 @@ class Sqlite:
         else:
             answer.set_result(found)
 
-    def _look(self) -> Recorded:
-        if why := unusable(self._file):
-            raise why
+    def _read_file(self) -> Recorded:
+        if error := check_file(self._file):
+            raise error
         try:
             with closing(open_read_only(self._file, self._limit)) as connection:
-                rows = _rows(connection)
-        except sqlite3.Error as error:
-            raise explained(self._file, error, self._limit) from error
-        found = [(Key(f"{app}.{name}"), _seconds(at)) for app, name, at in rows or ()]
+                rows = _read_rows(connection)
+        except sqlite3.Error as failure:
+            raise translate_error(self._file, failure, self._limit) from failure
+        found = [(Key(f"{app}.{name}"), _parse_applied(at)) for app, name, at in rows or ()]
         text = "\n".join(key for key, _ in found)
         times = [(key, at) for key, at in found if at is not None]
         return Recorded(
             text,
             last_applied=max((at for _, at in times), default=None),
             note=f"there is no table {TABLE} in {self._file}" if rows is None else None,
-            recent=() if text == self._text else tuple(times[-RECENT:]),
-            # Asked after the rows: a run that has ended by then had written them all.
-            run=run_of(self._file),
+            recent=() if text == self._text else tuple(times[-MAX_RECENT:]),
+            # Read after the rows: a run that has ended by then had written them all.
+            run=read_migrate_run(self._file),
         )
 
 
-def _file(address: Address) -> Path:
+def _parse_address(address: Address) -> Path:
     if address.schema is not None or address.schemas or address.schemas_query:
         raise UsageError("schemas: SQLite has none; name the file in the URL")
-    return file_of(address.url or "")
+    return parse_url(address.url or "")
 
 
-def _rows(connection: sqlite3.Connection) -> list[tuple[str, str, object]] | None:
+def _read_rows(connection: sqlite3.Connection) -> list[tuple[str, str, object]] | None:
     """Return the rows in the order of their ids, or None where there is no table."""
     try:
         return connection.execute(READ).fetchall()
@@ -128,7 +124,7 @@ def _rows(connection: sqlite3.Connection) -> list[tuple[str, str, object]] | Non
         return None
 
 
-def _seconds(applied: object) -> float | None:
+def _parse_applied(applied: object) -> float | None:
     """Return when a row was recorded: UTC, or with USE_TZ=False what Django took for local."""
     try:
         return datetime.fromisoformat(str(applied)).replace(tzinfo=UTC).timestamp()

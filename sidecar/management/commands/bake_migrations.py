@@ -5,7 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sidecar import baker
+from sidecar.baker.command_line import add_arguments, run
+from sidecar.baker.django_setup import forbid_connections
+from sidecar.baker.errors import Refusal
+from sidecar.baker.tracebacks import refuse_unexpected
 
 
 class Command(BaseCommand):
@@ -16,12 +19,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add what baking asks for."""
-        baker.add_arguments(parser)
+        add_arguments(parser)
 
     def handle(self, *_: str, **options: Any) -> None:
         """Bake; whatever goes wrong is one line and the exit code of `sidecar bake`."""
         try:
-            with baker.guarded(), baker.offline():
-                baker.run(Namespace(**options))
-        except baker.Refusal as refusal:
+            with refuse_unexpected(), forbid_connections():
+                run(Namespace(**options))
+        except Refusal as refusal:
             raise CommandError(str(refusal), returncode=refusal.code) from None

@@ -21,7 +21,7 @@ class Pair:
     django: str
 
     def __str__(self) -> str:
-        """Return it as a test's name says it."""
+        """Return the pair as it stands in a test's name."""
         return f"python{self.python}-django{self.django}"
 
     def interpreter(self) -> Path:

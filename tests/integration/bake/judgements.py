@@ -1,4 +1,4 @@
-"""Small migrations, each with what baking has to say of it.
+"""Small migrations, each with what the manifest holds of it.
 
 Every case is an app of its own with the same beginning (`BASE`); its operations are the
 second migration. `THING` stands for its table in what is expected.
@@ -85,7 +85,7 @@ class RunPythonTwice(migrations.RunPython):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Operations, and what must be said of the migration that holds them."""
+    """Operations, and what the manifest must hold of the migration that they make."""
 
     name: str
     operations: str
@@ -105,8 +105,8 @@ class Case:
 
 def case(name: str, operations: str, *breaks: str, **facts: object) -> Case:
     """Return a case; `THING` in what breaks is the app's table `thing`."""
-    told = tuple(what.replace("THING", f"{name}.thing").replace("APP", name) for what in breaks)
-    return Case(name, operations, told, **facts)  # type: ignore[arg-type]
+    expected = tuple(what.replace("THING", f"{name}.thing").replace("APP", name) for what in breaks)
+    return Case(name, operations, expected, **facts)  # type: ignore[arg-type]
 
 
 def add(field: str) -> str:
@@ -304,7 +304,7 @@ CASES = (
     case("database_side", IN_DATABASE.format("migrations.RemoveField('thing', 'name')"),
          "removes the column THING.name",
          described="SeparateDatabaseAndState(RemoveField thing.name)"),
-    case("database_side_in_turn",
+    case("database_side_in_order",
          IN_DATABASE.format(
              "migrations.RenameModel('Thing', 'Item'), migrations.RemoveField('item', 'name')"),
          "renames the table of THING", "removes the column APP.item.name"),

@@ -11,10 +11,12 @@ from textwrap import dedent
 from typing import Any
 
 from sidecar import baker
-from support.project import environment, sidecar
+from support.project import REPOSITORY, environment, sidecar
 
-BAKER = Path(baker.__file__)
-"""The installed file, as it would be mounted into an image."""
+BAKER = Path(baker.__file__).parent
+"""The folder, in the package that it is part of."""
+
+PACK = REPOSITORY / "tools" / "pack_baker.py"
 
 SETTINGS = """
 SECRET_KEY = "not secret"
@@ -52,13 +54,13 @@ class Baked:
     """How a bake ended."""
 
     code: int
-    said: str
+    stderr: str
     written: bytes
 
     @property
     def document(self) -> dict[str, Any]:
         """The manifest."""
-        assert self.code == 0, self.said
+        assert self.code == 0, self.stderr
         found: dict[str, Any] = json.loads(self.written)
         return found
 
@@ -68,11 +70,11 @@ class Baked:
         return {row["migration"]: row for row in self.document["graph"]["migrations"]}
 
     def line(self, code: int = 66) -> str:
-        """Return the one line that a failed bake said; nothing may have been written."""
-        assert (self.code, self.written) == (code, b""), self.said
-        assert "Traceback" not in self.said
-        *warnings, last = self.said.splitlines()
-        assert all(line.startswith("bake: warning: ") for line in warnings), self.said
+        """Return the one line that a failed bake printed; nothing may have been written."""
+        assert (self.code, self.written) == (code, b""), self.stderr
+        assert "Traceback" not in self.stderr
+        *warnings, last = self.stderr.splitlines()
+        assert all(line.startswith("bake: warning: ") for line in warnings), self.stderr
         return last.removeprefix("bake: ").removeprefix("CommandError: ")
 
 
@@ -145,8 +147,8 @@ def migration(
     **attributes: Any,
 ) -> str:
     """Return the text of a migration file; `before` stands above its class."""
-    told = {"dependencies": list(dependencies), **attributes}
-    lines = [f"    {name} = {value!r}" for name, value in told.items()]
+    fields = {"dependencies": list(dependencies), **attributes}
+    lines = [f"    {name} = {value!r}" for name, value in fields.items()]
     return "\n".join(
         [
             "from django.db import migrations, models",
@@ -159,7 +161,23 @@ def migration(
     )
 
 
+def in_package(_: Path) -> Path:
+    """Return the baker's folder where it lies, inside our package."""
+    return BAKER
+
+
 def alone(folder: Path) -> Path:
-    """Copy baker.py to where nothing else is, as people mount it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy(BAKER, folder / "baker.py"))
+    """Copy the baker's folder to where nothing else is, as images do."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(BAKER, folder / "baker", ignore=ignore, dirs_exist_ok=True))
+
+
+def packed(folder: Path) -> Path:
+    """Pack the baker into one file, where nothing else is."""
+    target = folder / "baker.pyz"
+    subprocess.run([sys.executable, PACK, target], check=True, timeout=60)
+    return target
+
+
+WAYS = (in_package, alone, packed)
+"""What makes of a folder to copy to the path that Python is given."""

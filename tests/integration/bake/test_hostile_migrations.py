@@ -97,7 +97,7 @@ class Sized(models.Model):
 
 
 def test_what_cannot_be_judged_is_no_refusal(project: Project) -> None:
-    """A field that comes from a base class is Django's business; nothing is said of it."""
+    """A field that comes from a base class is Django's business; nothing is claimed of it."""
     project.settings("shop")
     create = f"{CREATE_ITEM.strip()[:-1]} bases=(Sized, models.Model))"
     alter = "migrations.AlterField('item', 'size', models.IntegerField())"

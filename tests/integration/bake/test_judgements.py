@@ -1,4 +1,4 @@
-"""What baking says of a migration: what it breaks, and whether it can be undone."""
+"""What the manifest holds of a migration: what it breaks, and whether it can be undone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Baked:
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.since <= HERE], ids=lambda c: c.name)
 def test_judgement(case: Case, judged: Baked) -> None:
-    """Each migration is judged as the table says, and nothing more is claimed."""
+    """Each migration is judged as the table has it, and nothing more is claimed."""
     row = judged.rows[f"{case.name}.0002_case"]
     assert tuple(row.get("breaks", ())) == case.breaks
     assert row.get("reversible", True) is case.reversible

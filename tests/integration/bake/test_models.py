@@ -41,7 +41,7 @@ def test_all_apps_are_named_at_once(project: Project) -> None:
 def test_the_check_can_be_left_out(project: Project) -> None:
     """--no-model-check bakes all the same."""
     baked = drifted(project).bake("--no-model-check")
-    assert (baked.code, "warning" in baked.said) == (0, False)
+    assert (baked.code, "warning" in baked.stderr) == (0, False)
 
 
 @pytest.mark.parametrize("where", ["lib/python3/site-packages/", "venv/src/"])
@@ -51,7 +51,7 @@ def test_changes_of_an_installed_app_warn(project: Project, where: str) -> None:
     project.write("venv/pyvenv.cfg")
     baked = project.bake(variables={"PYTHONPATH": where})
     assert baked.code == 0
-    assert baked.said.startswith(
+    assert baked.stderr.startswith(
         "bake: warning: models of the installed app shop differ from its migrations: "
         "AddField item.size\n"
     )
@@ -75,7 +75,7 @@ def test_a_translation_is_no_change(project: Project) -> None:
     named = CREATE_ITEM.replace("CharField(", 'CharField("user", ')
     project.app("shop", translated, m0001_initial=migration(operations=named))
     baked = project.bake()
-    assert (baked.code, "warning" in baked.said) == (0, False)
+    assert (baked.code, "warning" in baked.stderr) == (0, False)
 
 
 def test_an_app_switched_off_has_no_changes(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Squashed migrations: what is baked of them, and what is said."""
+"""Squashed migrations: what is baked of them, and which warnings are printed."""
 
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def test_nested_squashes(pair: Pair, project: Project, tmp_path: Path) -> None:
         "bake: warning: shop.0001_outer replaces the squash shop.0001_inner: before Django 6.0 "
         "the outcome depends on the order in which files are found; sorted order is taken"
     )
-    assert (warning in found[0].said) is (pair.django < "6.0")
+    assert (warning in found[0].stderr) is (pair.django < "6.0")
     rows = found[0].rows
     assert rows["shop.0002_b"]["breaks"] == [NOT_NULL.format("b")]
     assert rows["shop.0003_c"]["breaks"] == [NOT_NULL.format("c")]
@@ -151,7 +151,7 @@ def test_nested_squashes_in_the_wrong_order(pair: Pair, project: Project, tmp_pa
         check(decode(baked.written))
     else:
         assert "Unable to find replacement node ('shop', '0001_inner')" in baked.line()
-        assert "warning: shop.0001_before replaces the squash shop.0001_inner" in baked.said
+        assert "warning: shop.0001_before replaces the squash shop.0001_inner" in baked.stderr
 
 
 @pytest.mark.timeout(600)
@@ -166,7 +166,7 @@ def test_overlapping_squashes(pair: Pair, project: Project, tmp_path: Path) -> N
         "before Django 6.1 the outcome depends on the order in which files are found; "
         "sorted order is taken"
     )
-    assert (warning in baked.said) is (pair.django < "6.1")
+    assert (warning in baked.stderr) is (pair.django < "6.1")
 
 
 @pytest.mark.timeout(600)

@@ -1,25 +1,28 @@
-"""Baking as a plain file, on every Python and Django that is supported."""
+"""Baking as a plain folder or archive, on every Python and Django that is supported."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration.bake.environments import PAIRS, Pair, base
-from integration.bake.projects import Baked, Project, alone
+from integration.bake.projects import Baked, Project, alone, packed
 from sidecar.core.migrations.compare import check
 from sidecar.core.migrations.manifest import Squashing, decode
 from support.project import APP, REPOSITORY
 
 pytestmark = [pytest.mark.pythons, pytest.mark.timeout(600)]  # the first run makes environments
 
+Way = Callable[[Path], Path]
+
 OWN = ("accounts", "catalog", "orders")
 PAIR = pytest.mark.parametrize("pair", PAIRS, ids=str)
 
 
-def bake_example(pair: Pair, project: Project, tmp_path: Path) -> Baked:
-    command = (pair.interpreter(), alone(tmp_path / "mounted"))
+def bake_example(pair: Pair, project: Project, tmp_path: Path, way: Way = alone) -> Baked:
+    command = (pair.interpreter(), way(tmp_path / "mounted"))
     return project.bake(command=command, cwd=APP, settings="storefront.settings")
 
 
@@ -28,11 +31,12 @@ def own(baked: Baked) -> list[dict[str, Any]]:
 
 
 @PAIR
+@pytest.mark.parametrize("way", [alone, packed])
 def test_bakes_with_nothing_of_ours(
-    pair: Pair, project: Project, tmp_path: Path, baked: Path
+    pair: Pair, way: Way, project: Project, tmp_path: Path, baked: Path
 ) -> None:
-    """One copied file bakes what the sidecar accepts; the project's own rows never differ."""
-    found = bake_example(pair, project, tmp_path)
+    """What is copied bakes what the sidecar accepts; the project's own rows never differ."""
+    found = bake_example(pair, project, tmp_path, way)
     manifest = decode(found.written)
     check(manifest)
     assert manifest.django.startswith(f"{pair.django}.")
@@ -69,9 +73,9 @@ def test_the_python_does_not_show(project: Project, tmp_path: Path) -> None:
     """Two versions of Python with one Django write the same bytes, whatever the syntax."""
     project.settings("shop")
     project.app("shop", m0001_initial=SYNTAX)
-    file = alone(tmp_path / "mounted")
+    copy = alone(tmp_path / "mounted")
     found = [
-        project.bake(command=(pair.interpreter(), file))
+        project.bake(command=(pair.interpreter(), copy))
         for pair in (Pair("3.10", "5.2"), Pair("3.13", "5.2"))
     ]
     assert found[0].rows["shop.0001_initial"]["ast"].startswith("sha256:")
@@ -80,7 +84,7 @@ def test_the_python_does_not_show(project: Project, tmp_path: Path) -> None:
 
 @PAIR
 def test_pins_name_no_host(pair: Pair) -> None:
-    """The pinned requirements say what and with which hash, never from where."""
+    """The pinned requirements hold names, versions and hashes, and no place to get them from."""
     text = (REPOSITORY / "requirements" / "bake" / f"django-{pair.django}.txt").read_text()
     assert "://" not in text
     assert "index-url" not in text
@@ -93,8 +97,8 @@ def test_the_digest_of_an_image_is_of_its_django(project: Project, tmp_path: Pat
     assert json.loads(old.written)["digest"] != json.loads(new.written)["digest"]
 
 
-def test_a_missing_python_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a version is not installed the test says which; REQUIRE_ALL=1 makes that a failure."""
+def test_a_missing_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a version is not installed the skip names it; REQUIRE_ALL=1 makes that a failure."""
     monkeypatch.delenv("REQUIRE_ALL", raising=False)
     with pytest.raises(pytest.skip.Exception, match=r"install Python 2\.0 "):
         base("2.0")

@@ -30,7 +30,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tls(certificates: Path) -> Iterator[mariadb.Server]:
-    """A server with TLS, which makes all text Latin 1 unless it is told otherwise."""
+    """A server with TLS, which makes all text Latin 1 unless the session sets otherwise."""
     server = mariadb.Server(skip_character_set_client_handshake="on", character_set_server="latin1")
     for name in ("ca.pem", "good.crt", "good.key", "other-host.crt", "other-host.key"):
         copy = server.folder / name
@@ -52,7 +52,7 @@ def tls_shop(tls: mariadb.Server) -> MariaDB:
 
 @pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=pytest.mark.mariadb), "sqlite"])
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
-    """A database with an empty table, in each system in turn."""
+    """A database with an empty table, in one system after another."""
     if request.param == "sqlite":
         return SQLite(tmp_path / "shop & co?.sqlite3")
     name = f"contract_{next(NUMBERS)}"

@@ -1,4 +1,4 @@
-"""The turn at migrating is one process's at a time, on every system."""
+"""One process at a time holds the migration lock, on every system."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.databases.base import Address, StatementTimeouts, connect, migration_lock
+from sidecar.databases.base import Address, StatementTimeouts, connect, create_migration_lock
 from sidecar.errors import DatabaseError, UsageError
 from support import project
 from support.systems import SHIM, System
@@ -15,17 +15,17 @@ from support.systems import SHIM, System
 DJANGO = ("--", sys.executable, "manage.py", "migrate", "--verbosity=0")
 
 
-async def test_one_has_the_turn_and_everybody_sees_it(system: System) -> None:
-    """The second gets it when the first has given it back, and readers see that a run is on."""
+async def test_one_holds_the_lock_and_everybody_sees_it(system: System) -> None:
+    """The second gets it once the first has released it, and readers see the migrate run."""
     address, reader = Address(url=system.migrator), connect(Address(url=system.reader))
-    first, second = migration_lock(address), migration_lock(address)
+    first, second = create_migration_lock(address), create_migration_lock(address)
     assert not await first.held()
     assert await first.acquire()
     assert await first.held()
     assert not await second.acquire()
     assert not await second.held()
     assert (await reader.read()).run is not None
-    assert await first.left() == 0
+    assert await first.count_leftover_sessions() == 0
     await first.release()
     assert (await reader.read()).run is None
     assert await second.acquire()
@@ -35,11 +35,11 @@ async def test_one_has_the_turn_and_everybody_sees_it(system: System) -> None:
 
 @pytest.mark.asks_for("sessions")
 @pytest.mark.usefixtures("possible")
-async def test_a_turn_goes_with_its_session(system: System) -> None:
-    """Whoever loses the session is told, and the next one has the turn."""
+async def test_a_lock_ends_with_its_session(system: System) -> None:
+    """To whoever loses the session that is an error, and the next one acquires the lock."""
     first, second = (
-        migration_lock(Address(url=system.migrator)),
-        migration_lock(Address(url=system.migrator)),
+        create_migration_lock(Address(url=system.migrator)),
+        create_migration_lock(Address(url=system.migrator)),
     )
     assert await first.acquire()
     system.end_sessions()
@@ -53,7 +53,7 @@ async def test_a_turn_goes_with_its_session(system: System) -> None:
 
 async def test_limits_reach_the_command_or_are_refused(system: System) -> None:
     """A limit that nothing would keep is an error, and no silence."""
-    lock = migration_lock(Address(url=system.migrator))
+    lock = create_migration_lock(Address(url=system.migrator))
     await lock.acquire()
     statement_timeouts = StatementTimeouts(lock_timeout=5.0)
     if system.migrator.startswith("postgres"):
@@ -81,9 +81,9 @@ def test_two_runs_migrate_once(system: System, manifest: Path) -> None:
         )
         for _ in range(2)
     ]
-    told = [(*process.communicate(timeout=100), process.returncode) for process in started]
-    assert [code for _, _, code in told] == [0, 0], told
-    reports = [json.loads(out) for out, _, _ in told]
+    ended = [(*process.communicate(timeout=100), process.returncode) for process in started]
+    assert [code for _, _, code in ended] == [0, 0], ended
+    reports = [json.loads(out) for out, _, _ in ended]
     assert sorted(report["result"] for report in reports) == ["applied", "nothing_to_do"]
     rows = system.execute("SELECT app, name FROM django_migrations")
     assert len(rows) == len(set(rows))

@@ -30,7 +30,7 @@ CHECK: Final = "check ssl-mode, ssl-ca and the server's certificate"
 
 
 async def ends(url: str) -> str:
-    """Return `tls` or `clear` where a look succeeds, else the message."""
+    """Return `tls` or `clear` where a read succeeds, else the message."""
     database = Mysql(Address(url=url))
     try:
         await database.read()
@@ -44,7 +44,7 @@ async def ends(url: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("asked", "host", "told"),
+    ("asked", "host", "expected"),
     [
         ({}, "127.0.0.1", "tls"),
         ({"ssl-mode": "DISABLED"}, "127.0.0.1", "clear"),
@@ -58,17 +58,17 @@ async def ends(url: str) -> str:
     ],
     ids=str,
 )
-async def test_each_mode_means_what_it_does_to_mysql(
-    tls_shop: MariaDB, certificates: Path, asked: dict[str, str], host: str, told: str
+async def test_each_mode_does_what_it_does_in_mysql(
+    tls_shop: MariaDB, certificates: Path, asked: dict[str, str], host: str, expected: str
 ) -> None:
     """Encrypted where it can be, checked where that is asked, never less than asked."""
-    said = {
+    parameters = {
         name: str(certificates / value) if value.endswith(".pem") else value
         for name, value in asked.items()
     }
-    url = tls_shop.reader.replace("127.0.0.1", host) + f"?{urlencode(said)}"
+    url = tls_shop.reader.replace("127.0.0.1", host) + f"?{urlencode(parameters)}"
     found = await ends(url)
-    assert found == told or (len(told) > 5 and found.endswith(told))
+    assert found == expected or (len(expected) > 5 and found.endswith(expected))
 
 
 async def test_the_name_is_checked_where_identity_is_asked(
@@ -106,27 +106,27 @@ async def test_a_server_without_tls_is_refused_where_tls_is_asked(
     """By default it is taken as it is; nothing that asks for TLS goes on without."""
     system = MariaDB(mariadb_server, "no_tls")
     assert await ends(system.reader) == "clear"
-    told = "the server speaks no TLS; check ssl-mode"
-    assert (await ends(system.reader + "?ssl-mode=REQUIRED")).endswith(told)
+    message = "the server does not support TLS; check ssl-mode"
+    assert (await ends(system.reader + "?ssl-mode=REQUIRED")).endswith(message)
 
 
 async def test_a_server_cannot_talk_us_out_of_the_password() -> None:
-    """Asked in plain text for the password itself, it is not told."""
+    """Asked in plain text for the password itself, we do not send it."""
     greeting = (
         b"\x0a8.0.30\0" + b"\1\0\0\0" + b"salt8888\0" + b"\xff\xf7" + b"\x2d\2\0" + b"\xdf\x81"
         + b"\x15" + b"\0" * 10 + b"salt12121212\0" + b"mysql_native_password\0"
     )  # fmt: skip
-    stderr_tail = b""
+    received = b""
 
     def serve(server: socket.socket) -> None:
-        nonlocal stderr_tail
+        nonlocal received
         client, _ = server.accept()
         with client:
             client.sendall(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
             client.recv(4096)
             switch = b"\xfemysql_clear_password\0"
             client.sendall(len(switch).to_bytes(3, "little") + b"\2" + switch)
-            stderr_tail = client.recv(4096)
+            received = client.recv(4096)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve, args=(server,))
@@ -135,11 +135,11 @@ async def test_a_server_cannot_talk_us_out_of_the_password() -> None:
         with pytest.raises(DatabaseDenied, match="asks for the password in plain text"):
             await Mysql(Address(url=url)).read()
         await asyncio.to_thread(thread.join, 5)
-    assert stderr_tail == b""
+    assert received == b""
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak MySQL's protocol"),
         (b"\0" * 100, "does not speak MySQL's protocol"),
@@ -148,8 +148,8 @@ async def test_a_server_cannot_talk_us_out_of_the_password() -> None:
         (b"", "Lost connection"),
     ],
 )
-async def test_what_is_no_server_is_unreachable(answer: bytes, told: str) -> None:
-    """Whatever answers on that port, it is told in one line."""
+async def test_what_is_no_server_is_unreachable(answer: bytes, message: str) -> None:
+    """Whatever answers on that port, it is described in one line."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
@@ -158,7 +158,7 @@ async def test_what_is_no_server_is_unreachable(answer: bytes, told: str) -> Non
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(DatabaseUnreachable, match=told) as caught:
+        with pytest.raises(DatabaseUnreachable, match=message) as caught:
             await Mysql(Address(url=f"mysql://u:p@127.0.0.1:{port}/db")).read()
     assert "\n" not in str(caught.value)
 
@@ -187,7 +187,7 @@ async def test_the_socket_may_be_named(tls_shop: MariaDB) -> None:
     assert await ends(f"mysql://root@localhost/shop?unix_socket={path}") == "clear"
 
 
-def test_without_the_extra_it_says_what_to_install(manifest: Path) -> None:
+def test_without_the_extra_the_error_names_what_to_install(manifest: Path) -> None:
     """One line, and the code of wrong usage; no other system needs the driver."""
     code = (
         "import sys; sys.modules['asyncmy'] = None; from sidecar.cli import main; sys.exit(main())"

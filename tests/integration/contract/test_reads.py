@@ -1,4 +1,4 @@
-"""What a look brings back is the same from every system."""
+"""A read returns the same from every system."""
 
 import asyncio
 import subprocess
@@ -28,7 +28,7 @@ async def read(database: Database) -> Recorded:
         await database.release()
 
 
-async def look(system: System) -> Recorded:
+async def read_once(system: System) -> Recorded:
     return await read(connect(Address(url=system.reader)))
 
 
@@ -42,14 +42,14 @@ async def test_follows_a_real_migrate(system: System, expected: Manifest) -> Non
     """Behind before the last migration, current after it, ahead after one of a newer release."""
 
     async def verdict() -> Verdict:
-        return compare(expected, (await look(system)).keys())
+        return compare(expected, (await read_once(system)).keys())
 
     migrate(system, *project.BEFORE_LEAF.split("."))
     behind = await verdict()
     assert (behind.outcome, project.LEAF in behind.pending) == (Outcome.BEHIND, True)
     began = time.time()
     migrate(system)
-    ended, found = time.time(), await look(system)
+    ended, found = time.time(), await read_once(system)
     assert compare(expected, found.keys()).outcome is Outcome.CURRENT
     assert found.last_applied is not None
     assert began - 0.001 <= found.last_applied <= ended + 0.001
@@ -72,7 +72,7 @@ async def test_rows_come_back_whole_and_in_the_order_of_their_ids(system: System
             (6, "straße", "0001", AT),
         ]
     )
-    assert (await look(system)).text.split("\n") == [
+    assert (await read_once(system)).text.split("\n") == [
         "shop.0001",
         "Shop.0001",
         "shop.0001",
@@ -87,7 +87,7 @@ async def test_thousands_of_long_names_are_not_cut_off(system: System) -> None:
     """5,000 rows of the longest names: 2.5 MB, over any limit of an aggregate."""
     rows = [(number, "a" * 255, f"{number:04}" + "☃" * 251, AT) for number in range(1, 5001)]
     system.record(rows)
-    found = await look(system)
+    found = await read_once(system)
     assert found.keys() == [f"{app}.{name}" for _, app, name, _ in rows]
     assert [key for key, _ in found.recent] == found.keys()[-500:]
 
@@ -106,21 +106,21 @@ def far_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def test_times_are_utc_and_exact(system: System) -> None:
     """Seconds since the epoch wherever we run, by the newest time and not by the newest row."""
     system.record([(1, "a", "1", AT), (2, "a", "2", "2023-12-31 00:00:00")])
-    found = await look(system)
+    found = await read_once(system)
     assert found.last_applied == SECONDS
     assert found.recent == (("a.1", SECONDS), ("a.2", 1703980800.0))
 
 
 async def test_an_empty_table_is_an_empty_set(system: System) -> None:
     """No row is no migration, and no error."""
-    found = await look(system)
+    found = await read_once(system)
     assert (found.keys(), found.last_applied, found.note, found.run) == ([], None, None, None)
 
 
 async def test_an_absent_table_is_an_empty_set_with_a_note(system: System) -> None:
-    """Before the first migrate there is no table; that is behind, and said."""
+    """Before the first migrate there is no table; that is behind, with a note."""
     system.execute("DROP TABLE django_migrations")
-    found = await look(system)
+    found = await read_once(system)
     assert (found.text, found.note) == ("", system.absent)
 
 
@@ -135,7 +135,7 @@ async def test_times_come_only_with_changes(system: System) -> None:
 
 
 async def test_a_table_that_is_dropped_and_made_anew_is_seen(system: System) -> None:
-    """Nothing of an earlier look stands in the way of the next one."""
+    """Nothing of an earlier read affects the next one."""
     database = connect(Address(url=system.reader))
     system.record([(1, "a", "1", AT)])
     rows = await database.read()
@@ -146,7 +146,7 @@ async def test_a_table_that_is_dropped_and_made_anew_is_seen(system: System) -> 
 
 
 async def test_nothing_is_held_after_release(system: System) -> None:
-    """One session for many looks, none after them."""
+    """One session for many reads, none after them."""
     database = connect(Address(url=system.reader))
     for _ in range(3):
         await database.read()
@@ -156,7 +156,7 @@ async def test_nothing_is_held_after_release(system: System) -> None:
 
 
 @pytest.mark.parametrize(("applied", "code"), [(False, 10), (True, 0)])
-def test_check_says_what_is_recorded(
+def test_check_reads_every_system(
     system: System, expected: Manifest, manifest: Path, *, applied: bool, code: int
 ) -> None:
     """The command needs no more than the URL."""
@@ -176,7 +176,7 @@ def test_check_says_what_is_recorded(
 def test_the_gate_opens_when_migrate_has_ended(system: System, manifest: Path) -> None:
     """A serving sidecar sees a real migrate through, and holds nothing once it is open."""
     with Sidecar(manifest, url=system.reader) as sidecar:
-        until(lambda: sidecar.get("/readyz")[1].startswith("schema_behind"), "it has looked")
+        until(lambda: sidecar.get("/readyz")[1].startswith("schema_behind"), "it has read")
         migrate(system)
         until(sidecar.ready, "the gate is open")
         until(lambda: system.sessions() == 0, "no session is held")

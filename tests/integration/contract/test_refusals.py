@@ -1,4 +1,4 @@
-"""Every system fails in the same few ways, each told in one line that shows no secret."""
+"""Every system fails in the same few ways, each with one line that shows no secret."""
 
 import asyncio
 import socket
@@ -27,20 +27,20 @@ async def refusal(address: Address) -> DatabaseError:
 
 
 @pytest.mark.parametrize("what", ["wrong password", "unknown user", "no database"])
-async def test_what_cannot_be_opened_says_why(system: System, what: str) -> None:
-    """The line says what to look at, and the reason says whether waiting helps."""
+async def test_what_cannot_be_opened_is_an_error_with_its_cause(system: System, what: str) -> None:
+    """The line names what to check, and the reason whether waiting helps."""
     if what in system.lacks:
         pytest.skip(system.lacks[what])
-    url, becomes, words = system.refused[what]
+    url, error_class, words = system.refused[what]
     error = await refusal(Address(url=url))
-    assert type(error) is becomes
+    assert type(error) is error_class
     assert words in str(error)
 
 
 @pytest.mark.asks_for("grants")
 @pytest.mark.usefixtures("possible")
 async def test_no_permission_is_denied_and_not_an_empty_set(system: System) -> None:
-    """The line says what to grant."""
+    """The line names what to grant."""
     system.revoke()
     error = await refusal(Address(url=system.reader))
     assert isinstance(error, DatabaseDenied)
@@ -73,7 +73,7 @@ async def test_a_locked_table_is_a_timeout_and_nothing_queues(system: System) ->
 @pytest.mark.asks_for("sessions")
 @pytest.mark.usefixtures("possible")
 async def test_a_session_that_was_ended_is_opened_anew(system: System) -> None:
-    """It costs one look at most: the next one starts from a new connection."""
+    """It costs one read at most: the next one starts from a new connection."""
     database = connect(Address(url=system.reader))
     await database.read()
     system.end_sessions()

@@ -1,4 +1,4 @@
-"""What is SQLite's own: journals, files that are not what they should be, and the turn's lock."""
+"""What is SQLite's own: journals, files that are not what they should be, and the lock file."""
 
 import asyncio
 import os
@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.core.migrations.recorded import Recorded
-from sidecar.databases.base import Address, connect, migration_lock
-from sidecar.databases.sqlite.migration_lock import lock_file, run_of
+from sidecar.databases.base import Address, connect, create_migration_lock
+from sidecar.databases.sqlite.migration_lock import get_lock_file, read_migrate_run
 from sidecar.errors import DatabaseDenied, DatabaseTimeout, DatabaseUnreachable
 from support import project
 from support.systems import SQLite
@@ -25,8 +25,8 @@ AT = "2024-01-03 00:00:00"
 
 HOLDER = """
 import asyncio, sys
-from sidecar.databases.base import Address, migration_lock
-lock = migration_lock(Address(url=sys.argv[1]))
+from sidecar.databases.base import Address, create_migration_lock
+lock = create_migration_lock(Address(url=sys.argv[1]))
 print(asyncio.run(lock.acquire()), flush=True)
 sys.stdin.read()
 """
@@ -66,8 +66,8 @@ def unprivileged() -> Iterator[None]:
         os.seteuid(0)
 
 
-async def test_reads_what_stands_in_the_write_ahead_log(shop: SQLite) -> None:
-    """Rows that no checkpoint has moved yet count, and a look keeps no checkpoint waiting."""
+async def test_reads_what_is_in_the_write_ahead_log(shop: SQLite) -> None:
+    """Rows that no checkpoint has moved yet count, and a read keeps no checkpoint waiting."""
     with closing(sqlite3.connect(shop.file, isolation_level=None)) as writer:
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute(f"INSERT INTO django_migrations VALUES (2, 'shop', '0002', '{AT}')")
@@ -88,7 +88,7 @@ async def test_a_writer_who_has_not_committed_keeps_nobody_from_reading(shop: SQ
 
 
 async def test_write_ahead_logs_need_a_folder_that_is_writable(shop: SQLite) -> None:
-    """SQLite's readers then write beside the file; the line says what to mount how."""
+    """SQLite's readers then write beside the file; the line names what to mount how."""
     shop.execute("PRAGMA journal_mode = WAL")
     shop.file.parent.chmod(0o555)
     with unprivileged(), pytest.raises(DatabaseDenied) as caught:
@@ -104,7 +104,7 @@ async def test_reads_from_a_folder_that_is_not_writable(shop: SQLite) -> None:
         assert (await read(shop)).keys() == ["shop.0001"]
 
 
-async def test_a_look_leaves_no_trace(shop: SQLite) -> None:
+async def test_a_read_leaves_no_trace(shop: SQLite) -> None:
     """Neither the file nor anything beside it changes."""
     before = shop.file.stat()
     await read(shop)
@@ -114,7 +114,7 @@ async def test_a_look_leaves_no_trace(shop: SQLite) -> None:
 
 
 async def test_a_journal_left_by_a_crash_is_not_ours_to_roll_back(shop: SQLite) -> None:
-    """What a dead writer left is told, and stays as it is for the next writer."""
+    """What a dead writer left is reported, and stays as it is for the next writer."""
     crashed = shop.file.with_name("crashed.sqlite3")
     with closing(sqlite3.connect(shop.file, isolation_level=None)) as writer:
         writer.execute("PRAGMA cache_size = 1")
@@ -133,24 +133,24 @@ async def test_a_journal_left_by_a_crash_is_not_ours_to_roll_back(shop: SQLite) 
 
 
 async def test_what_is_no_database_is_denied(folder: Path) -> None:
-    """A folder, a pipe that would hang, a text, and what may not be read: each is said."""
+    """A folder, a pipe that would hang, a text, and what may not be read: each has its own line."""
     os.mkfifo(folder / "pipe")
-    (folder / "text").write_text("no database, however long one looks" * 99)
+    (folder / "text").write_text("no database, however long one reads" * 99)
     (folder / "secret").write_bytes(b"")
     (folder / "secret").chmod(0)
-    for name, told in {
+    for name, message in {
         ".": "is no regular file",
         "pipe": "is no regular file",
         "text": "is no SQLite database",
         "secret": "may not read it",
         "text/below": "Not a directory",
     }.items():
-        with unprivileged(), pytest.raises(DatabaseDenied, match=told):
+        with unprivileged(), pytest.raises(DatabaseDenied, match=message):
             await connect(Address(url=f"sqlite:///{folder / name}")).read()
 
 
 async def test_a_file_that_is_replaced_is_seen(shop: SQLite) -> None:
-    """Every look opens the name anew, as after a restore."""
+    """Every read opens the name anew, as after a restore."""
     database = connect(Address(url=shop.reader))
     assert len((await database.read()).keys()) == 1
     other = SQLite(shop.file.with_name("other.sqlite3"))
@@ -169,21 +169,21 @@ async def test_times_that_are_none_are_left_out(shop: SQLite) -> None:
     assert [key for key, _ in found.recent] == ["shop.0001"]
 
 
-async def test_looks_do_not_pile_up(shop: SQLite) -> None:
-    """While one that was given up still waits, no other is begun."""
+async def test_reads_do_not_pile_up(shop: SQLite) -> None:
+    """While one that was cancelled still waits, no other is begun."""
     database = connect(Address(url=shop.reader, read_timeout=0.8))
     with shop.locked():
-        given_up = asyncio.create_task(database.read())
+        cancelled = asyncio.create_task(database.read())
         await asyncio.sleep(0.1)
-        given_up.cancel()
-        with pytest.raises(DatabaseTimeout, match="an earlier look has not come back"):
+        cancelled.cancel()
+        with pytest.raises(DatabaseTimeout, match="an earlier read has not returned"):
             await database.read()
     await asyncio.sleep(1)
     assert (await database.read()).keys() == ["shop.0001"]
 
 
-async def test_a_turn_dies_with_its_process(shop: SQLite) -> None:
-    """The kernel takes the lock back; until then everybody sees since when a run is on."""
+async def test_a_lock_ends_with_its_process(shop: SQLite) -> None:
+    """The kernel takes the lock back; until then everybody sees the migrate run and its start."""
     with subprocess.Popen(  # noqa: ASYNC220 - nothing else runs on this loop
         [sys.executable, "-c", HOLDER, shop.migrator],
         stdin=subprocess.PIPE,
@@ -194,28 +194,28 @@ async def test_a_turn_dies_with_its_process(shop: SQLite) -> None:
         assert holder.stdout.readline() == b"True\n"
         run = (await read(shop)).run
         assert run is not None
-        assert run.since == pytest.approx(lock_file(shop.file).stat().st_mtime, abs=0.1)
-        assert not await migration_lock(Address(url=shop.migrator)).acquire()
+        assert run.since == pytest.approx(get_lock_file(shop.file).stat().st_mtime, abs=0.1)
+        assert not await create_migration_lock(Address(url=shop.migrator)).acquire()
         holder.send_signal(signal.SIGKILL)
     assert (await read(shop)).run is None
-    assert await migration_lock(Address(url=shop.migrator)).acquire()
+    assert await create_migration_lock(Address(url=shop.migrator)).acquire()
 
 
-async def test_a_turn_whose_file_is_removed_is_lost(shop: SQLite) -> None:
+async def test_a_lock_whose_file_is_removed_is_lost(shop: SQLite) -> None:
     """Somebody else could lock a new one."""
-    mine = migration_lock(Address(url=shop.migrator))
+    mine = create_migration_lock(Address(url=shop.migrator))
     assert await mine.acquire()
-    lock_file(shop.file).unlink()
+    get_lock_file(shop.file).unlink()
     assert not await mine.held()
-    assert run_of(shop.file) is None
+    assert read_migrate_run(shop.file) is None
     await mine.release()
 
 
-async def test_a_turn_needs_a_folder_that_is_writable(shop: SQLite) -> None:
+async def test_a_lock_needs_a_folder_that_is_writable(shop: SQLite) -> None:
     """As SQLite itself does, to write."""
     shop.file.parent.chmod(0o555)
     with unprivileged(), pytest.raises(DatabaseDenied, match="Permission denied"):
-        await migration_lock(Address(url=shop.migrator)).acquire()
+        await create_migration_lock(Address(url=shop.migrator)).acquire()
 
 
 def test_migrate_makes_the_file(folder: Path, manifest: Path) -> None:

@@ -162,7 +162,7 @@ def proxied(on: Stage, mode: Mode) -> Iterator[None]:
 def dropped_packets(on: Stage) -> Iterator[None]:
     on.link.drop()
     yield
-    on.link.mend()
+    on.link.restore()
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def test_settings_are_ones_that_exist(objects: tuple[Object, ...]) -> None:
     """Every variable of a container is one that the sidecar takes."""
     for pod in pods(objects).values():
         for container in containers(pod):
-            load({}, variables(container))
+            assert load({}, variables(container)).unknown == ()
 
 
 def test_waits_fit_each_other(objects: tuple[Object, ...]) -> None:
@@ -80,30 +80,11 @@ def test_the_native_sidecar_comes_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gate", RUNNING)
-def test_only_the_sidecar_has_a_token(tmp_path: Path, gate: str) -> None:
-    """With the readiness gate the app still has none, and the role is no larger than it must be."""
-    rendered = gated(tmp_path, gate, "readiness-gate")
+def test_no_container_has_a_token(tmp_path: Path, gate: str) -> None:
+    """Nothing in a pod asks the API server, so nothing in it may."""
+    rendered = gated(tmp_path, gate)
     assert named(rendered, "ServiceAccount")["automountServiceAccountToken"] is False
-    role = named(rendered, "Role", "shop-readiness-gate")
-    assert role["rules"] == [
-        {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["get", "patch"]}
-    ]
-    pod = pods(rendered)["Deployment/shop"]
-    assert pod["spec"]["automountServiceAccountToken"] is False
-    (condition,) = pod["spec"]["readinessGates"]
-    for container in containers(pod):
-        mounts = {mount["name"] for mount in container.get("volumeMounts", [])}
-        sidecar = container["name"] == "migration-sidecar"
-        assert ("service-account" in mounts) == sidecar
-        if sidecar:
-            settings = load({}, variables(container))
-            assert settings.pod_condition == condition["conditionType"]
-
-
-def test_without_a_sidecar_nothing_waits_for_its_condition(tmp_path: Path) -> None:
-    """The readiness gate alone adds none: nobody would ever open it."""
-    rendered = gated(tmp_path, "init-wait", "readiness-gate")
-    assert "readinessGates" not in pods(rendered)["Deployment/shop"]["spec"]
+    assert pods(rendered)["Deployment/shop"]["spec"]["automountServiceAccountToken"] is False
 
 
 def test_the_readme_names_every_folder() -> None:

@@ -2,15 +2,15 @@
 
 import pytest
 
-from sidecar.databases.base import Address, connect, migration_lock
-from sidecar.databases.mysql.dsn import Tls, parse
+from sidecar.databases.base import Address, connect, create_migration_lock
+from sidecar.databases.mysql.dsn import Tls, parse_url
 from sidecar.errors import UsageError
 
 SECRET = "hunter2"  # noqa: S105 - the canary that no message may show
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "place"),
     [
         ("mysql://u:p@h:3307/db", "h:3307/db"),
         ("mysql2://u@h/db?conn_max_age=600&charset=utf8mb4", "h:3306/db"),
@@ -23,17 +23,17 @@ SECRET = "hunter2"  # noqa: S105 - the canary that no message may show
         ("mysql://u@h/my%20db", "h:3306/my db"),
     ],
 )
-def test_says_where_without_who(url: str, told: str) -> None:
-    """Parameters of Django and its drivers mean nothing to a look."""
-    assert str(parse(url)) == told
+def test_place_names_the_database_without_the_user(url: str, place: str) -> None:
+    """Parameters of Django and its drivers are ignored."""
+    assert str(parse_url(url)) == place
 
 
 def test_user_and_password_are_decoded() -> None:
     """The last @ ends the password, the first : begins it, and no repr shows it."""
-    place = parse("mysql://u%40x:p%3A%2Fä:y@h/db")
+    place = parse_url("mysql://u%40x:p%3A%2Fä:y@h/db")
     assert (place.user, place.password) == ("u@x", "p:/ä:y")
     assert "p:/" not in repr(place)
-    assert (parse("mysql://h/db").user, parse("mysql://h/db").password) == (None, "")
+    assert (parse_url("mysql://h/db").user, parse_url("mysql://h/db").password) == (None, "")
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_user_and_password_are_decoded() -> None:
         ("ssl=False", Tls(mode="DISABLED")),
     ],
 )
-def test_tls_is_meant_as_mysql_means_it(query: str, tls: Tls) -> None:
+def test_tls_options_have_the_defaults_of_mysql(query: str, tls: Tls) -> None:
     """Both spellings, in any case; a CA alone asks that the server be checked against it."""
-    assert parse(f"mysql://h/db?{query}").tls == tls
+    assert parse_url(f"mysql://h/db?{query}").tls == tls
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_tls_is_meant_as_mysql_means_it(query: str, tls: Tls) -> None:
         ("mysql://u@h/db?ssl-cert=/c", "ssl-cert and ssl-key go together"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_without_its_secret(url: str, message: str) -> None:
+def test_an_invalid_url_is_refused_without_its_secret(url: str, message: str) -> None:
     """Before anything is opened, and without repeating any of it."""
-    for opens in (connect, migration_lock):
+    for opens in (connect, create_migration_lock):
         with pytest.raises(UsageError) as caught:
             opens(Address(url=url))
         assert message in str(caught.value)
@@ -93,6 +93,6 @@ def test_what_cannot_be_meant_is_refused_without_its_secret(url: str, message: s
 )
 def test_schemas_are_refused(address: Address) -> None:
     """What MySQL calls a schema is a database, and the URL names it."""
-    for opens in (connect, migration_lock):
+    for opens in (connect, create_migration_lock):
         with pytest.raises(UsageError, match="MySQL has none within a database"):
             opens(address)

@@ -3,7 +3,7 @@
 import pytest
 
 from sidecar.databases.base import Address, connect
-from sidecar.databases.postgres.dsn import hosts, place, to_libpq
+from sidecar.databases.postgres.dsn import format_place, parse_hosts, to_libpq
 from sidecar.errors import UsageError
 
 SECRET = "hunter2"  # noqa: S105 - the canary that no message may show
@@ -25,8 +25,8 @@ SECRET = "hunter2"  # noqa: S105 - the canary that no message may show
         ("postgres://[::1]/db", "postgresql://[::1]/db"),
     ],
 )  # fmt: skip
-def test_keeps_what_libpq_knows_and_drops_what_django_means(url: str, libpq: str) -> None:
-    """Parameters of Django and its pools mean nothing to a look; libpq's are kept."""
+def test_keeps_parameters_of_libpq_and_drops_those_of_django(url: str, libpq: str) -> None:
+    """Parameters of Django and its pools are ignored; libpq's are kept."""
     assert to_libpq(url) == libpq
 
 
@@ -52,8 +52,8 @@ def test_options_of_the_environment_yield_to_the_url() -> None:
         ("postgres:///db?host=h&port=x", "a port that is no number"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_refused_without_showing_a_secret(url: str, message: str) -> None:
-    """One line that says what is wrong with the URL, and not the URL."""
+def test_an_invalid_url_is_refused_without_showing_a_secret(url: str, message: str) -> None:
+    """One line with what is wrong in the URL, and not the URL."""
     with pytest.raises(UsageError) as caught:
         connect(Address(url=url))
     assert message in str(caught.value)
@@ -78,11 +78,11 @@ def test_every_host_is_found_where_libpq_would_find_it(
     url: str, found: list[tuple[str, int | None]]
 ) -> None:
     """In the address, in the query, or in PGHOST; each gets its own time to answer."""
-    assert hosts(url, "env1,env2", "9" if url == "postgresql://" else None) == found
+    assert parse_hosts(url, "env1,env2", "9" if url == "postgresql://" else None) == found
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "place"),
     [
         (f"postgres://u:{SECRET}@h:5433/db", "h:5433/db"),
         (f"postgres://u:{SECRET}@%2Frun%2Fpg/db", "/run/pg/db"),
@@ -90,6 +90,6 @@ def test_every_host_is_found_where_libpq_would_find_it(
         (None, "pghost/pgdatabase"),
     ],
 )
-def test_people_are_told_the_place_and_no_more(url: str | None, shown: str) -> None:
+def test_messages_have_the_place_and_no_more(url: str | None, place: str) -> None:
     """Host, port and database stand in messages; user and password do not."""
-    assert place(url, "pghost", "pgdatabase") == shown
+    assert format_place(url, "pghost", "pgdatabase") == place

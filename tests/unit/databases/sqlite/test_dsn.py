@@ -1,11 +1,11 @@
-"""SQLite URLs as dj-database-url means them."""
+"""SQLite URLs as dj-database-url reads them."""
 
 from pathlib import Path
 
 import pytest
 
-from sidecar.databases.base import Address, connect, migration_lock
-from sidecar.databases.sqlite.dsn import file_of
+from sidecar.databases.base import Address, connect, create_migration_lock
+from sidecar.databases.sqlite.dsn import parse_url
 from sidecar.errors import UsageError
 
 
@@ -20,8 +20,8 @@ from sidecar.errors import UsageError
     ],
 )
 def test_three_slashes_are_relative_and_four_absolute(url: str, file: str) -> None:
-    """Names are percent-decoded; what Django and its driver mean is passed over."""
-    assert file_of(url) == Path(file)
+    """Names are percent-decoded; parameters of Django and its driver are ignored."""
+    assert parse_url(url) == Path(file)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_three_slashes_are_relative_and_four_absolute(url: str, file: str) -> No
         ("sqlite:////data/a?b", "unknown parameter 'b'; in a file's name write ? as %3F"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(url: str, message: str) -> None:
+def test_an_invalid_url_is_refused(url: str, message: str) -> None:
     """Before anything is opened or made."""
-    for opens in (connect, migration_lock):
+    for opens in (connect, create_migration_lock):
         with pytest.raises(UsageError) as caught:
             opens(Address(url=url))
         assert message in str(caught.value)
@@ -54,6 +54,6 @@ def test_what_cannot_be_meant_is_refused(url: str, message: str) -> None:
 )
 def test_schemas_are_refused(address: Address) -> None:
     """There is nothing of that kind in a file."""
-    for opens in (connect, migration_lock):
+    for opens in (connect, create_migration_lock):
         with pytest.raises(UsageError, match="SQLite has none"):
             opens(address)

@@ -1,4 +1,4 @@
-"""Looks at MariaDB and the turn there: letters, limits, and silences."""
+"""Reads from MariaDB and the migration lock there: letters, limits, and silences."""
 
 import pytest
 
@@ -25,8 +25,8 @@ async def test_letters_do_not_depend_on_the_servers_charset(tls_shop: MariaDB) -
     await database.release()
 
 
-async def test_a_look_sees_what_is_committed_whatever_the_server_prefers() -> None:
-    """Neither a snapshot that lasts from look to look, nor a row that may be rolled back."""
+async def test_a_read_sees_what_is_committed_whatever_the_server_prefers() -> None:
+    """Neither a snapshot that lasts from read to read, nor a row that may be rolled back."""
     uncommitted = {"transaction-isolation": "READ-UNCOMMITTED"}
     with Server(**{"init-connect": "SET autocommit=0"}, **uncommitted) as server:
         system = MariaDB(server, "prefers")
@@ -40,7 +40,7 @@ async def test_a_look_sees_what_is_committed_whatever_the_server_prefers() -> No
         await database.release()
 
 
-async def test_a_look_can_neither_write_nor_last(tls_shop: MariaDB) -> None:
+async def test_a_read_can_neither_write_nor_last(tls_shop: MariaDB) -> None:
     """Even with a user who may write: the session is read-only, and the server limits it."""
     database = Mysql(Address(url=tls_shop.migrator, read_timeout=6))
     await database.read()
@@ -71,8 +71,8 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_server(tls_shop: 
     tls_shop.execute("RENAME TABLE kept TO django_migrations")
 
 
-async def test_a_turn_outlives_a_silence_of_the_server(mariadb_server: Server) -> None:
-    """No answer leaves open whose turn it is; giving the session up would give the turn away."""
+async def test_a_lock_outlives_a_silence_of_the_server(mariadb_server: Server) -> None:
+    """No answer leaves open whether it is held; dropping the session would release it."""
     system = MariaDB(mariadb_server, "silence")
     migration_lock = MysqlMigrationLock(Address(url=system.migrator, read_timeout=0.3))
     assert await migration_lock.acquire()
@@ -92,9 +92,9 @@ async def test_a_turn_outlives_a_silence_of_the_server(mariadb_server: Server) -
     await migration_lock.release()
 
 
-async def test_a_turn_is_one_databases(mariadb_server: Server) -> None:
+async def test_a_lock_belongs_to_one_database(mariadb_server: Server) -> None:
     """Names of locks belong to the whole server; ours name the database."""
-    one, other = MariaDB(mariadb_server, "turn_one"), MariaDB(mariadb_server, "turn_other")
+    one, other = MariaDB(mariadb_server, "lock_one"), MariaDB(mariadb_server, "lock_other")
     migration_lock, database = (
         MysqlMigrationLock(Address(url=one.migrator)),
         Mysql(Address(url=other.reader)),

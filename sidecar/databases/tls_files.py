@@ -1,0 +1,18 @@
+"""The certificate and key files that a database URL names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def find_unreadable_file(files: Mapping[str, str | None]) -> str | None:
+    """Return the first file that cannot be read, as `parameter file: error`; None if all can.
+
+    `files` has the path for each parameter's name, or None.
+    """
+    for name, file in files.items():
+        try:
+            if file:
+                Path(file).open("rb").close()
+        except OSError as error:
+            return f"{name} {file}: {error.strerror}"
+    return None
