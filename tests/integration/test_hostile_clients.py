@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sidecar.outputs.http.guard import CLIENT_TIMEOUT
 
+from sidecar.outputs.http.connections import MAX_LIFETIME as CLIENT_TIMEOUT
 from support.database import Database
 from support.process import Sidecar, until
 
