@@ -124,7 +124,7 @@ def test_a_database_may_be_optional(database: Database, sessions: Database, mani
 def test_the_settings_file_names_databases(
     database: Database, sessions: Database, manifest: Path, tmp_path: Path
 ) -> None:
-    """A table for each, with its URL and its password file."""
+    """The settings file has a table for each database, with its URL and its password file."""
     migrate(database, sessions, "default")
     migrate(database, sessions, "sessions")
     bare, _, password = sessions.reader.partition("://")[2].partition(":")
@@ -145,7 +145,7 @@ def test_the_settings_file_names_databases(
         ("SIDECAR_PASSWORD_FILE_SESSIONS", "has a password file and no URL"),
     ],
 )
-def test_a_database_that_cannot_be_meant_is_refused(
+def test_a_variable_that_names_no_database_is_refused(
     database: Database, manifest: Path, variable: str, message: str
 ) -> None:
     """A typo in an alias must not leave a database unwatched."""

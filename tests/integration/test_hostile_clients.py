@@ -113,7 +113,7 @@ def test_a_crowd_of_idle_connections_keeps_no_probe_out(serving: Sidecar) -> Non
     ],
 )  # fmt: skip
 def test_odd_requests_have_a_plain_answer(serving: Sidecar, request_: bytes, status: bytes) -> None:
-    """Too long, too many, unknown, old or smuggled: an answer of the 400s, and life goes on."""
+    """A request that is too long, unknown, old or smuggled has one answer, and stops no probe."""
     answer = exchange(serving, request_)
     assert answer.split(b" ")[1].startswith(status)
     assert answer.count(b"HTTP/1.") == 1, "one request, one answer"

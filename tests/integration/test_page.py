@@ -50,10 +50,10 @@ def away(database: Database) -> Iterator[tuple[Proxy, str]]:
         yield proxy, database.reader.replace(f":{database.server.port}/", f":{proxy.port}/")
 
 
-def test_a_gate_lives_its_life_on_one_page(
+def test_every_phase_shows_on_one_page(
     visit: Visit, database: Database, manifest: Path, away: tuple[Proxy, str]
 ) -> None:
-    """Waiting, open, holding, closed and draining show without a reload, fit for everybody."""
+    """Waiting, open, holding, closed and draining show without a reload, and are accessible."""
     proxy, url = away
     with Sidecar(manifest, *QUICK, "--drain-delay=60s", url=url) as sidecar:
         visit.page.goto(sidecar.url)

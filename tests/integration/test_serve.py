@@ -27,7 +27,7 @@ def series(text: str, name: str) -> dict[str, float]:
 
 
 def test_traffic_arrives_only_after_the_last_migration(database: Database, manifest: Path) -> None:
-    """503 with what is pending, 503 while migrating, 200 a moment after the last one."""
+    """/readyz is 503 with what is pending, 503 while migrating, 200 a moment after the last one."""
     with Sidecar(manifest, url=database.reader) as sidecar:
         until(lambda: "schema_behind" in sidecar.get("/readyz")[1], "it has read")
         status, body = sidecar.get("/readyz?verbose")
@@ -115,8 +115,8 @@ def test_an_outage_holds_an_open_gate_and_ends_by_itself(manifest: Path, fault: 
             assert sidecar.ready()
 
 
-def test_metrics_are_not_packed_for_who_refuses_it(database: Database, manifest: Path) -> None:
-    """`q=0` means never (RFC 9110, 12.4.2)."""
+def test_metrics_are_not_compressed_for_who_refuses_it(database: Database, manifest: Path) -> None:
+    """A client that sends `gzip;q=0` gets no gzip (RFC 9110, 12.4.2)."""
     with Sidecar(manifest, url=database.reader) as sidecar:
         for wanted, packed in (("gzip", "gzip"), ("gzip;q=0", None)):
             headers = {"Accept-Encoding": wanted}
@@ -238,7 +238,7 @@ def test_state_file_keeps_a_restarted_sidecar_ready_in_an_outage(
 
 
 def test_listens_on_ipv4_ipv6_and_unix_sockets(migrated: Database, manifest: Path) -> None:
-    """Several addresses at once, a stale socket file replaced; healthcheck finds each."""
+    """It listens on several addresses, and replaces a stale socket; healthcheck finds each."""
     path = manifest.with_name("s.sock")
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))

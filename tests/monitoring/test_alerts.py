@@ -30,7 +30,7 @@ def test_an_alert_fires_when_it_must_and_not_otherwise(alert: str, tmp_path: Pat
 
 
 def test_every_alert_describes_what_to_do() -> None:
-    """It has a severity, a summary that names the place, advice, and its link to the runbook."""
+    """An alert has a severity, a summary with its place, advice, and its link to the runbook."""
     for rule in rules():
         assert rule["labels"]["severity"] in {"warning", "critical"}
         notes = rule["annotations"]

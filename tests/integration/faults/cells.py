@@ -93,7 +93,7 @@ def _strike_and_heal(fault: Fault, on: Stage, probes: Probes) -> Outcome:
         if fault.lifts:
             on.lift()
         reason, detected = _detect(fault, on, probes, struck)
-        _last(fault, on, probes, struck)
+        _let_last(fault, on, probes, struck)
         if fault.effect is not Effect.SILENCE:
             _check_metrics(fault, on, metrics)
         healed = time.monotonic()
@@ -129,7 +129,7 @@ def _detect(fault: Fault, on: Stage, probes: Probes, struck: float) -> tuple[str
     return str(target_of(on.sidecar.status())["reason"]), took
 
 
-def _last(fault: Fault, on: Stage, probes: Probes, struck: float) -> None:
+def _let_last(fault: Fault, on: Stage, probes: Probes, struck: float) -> None:
     """Let the fault last until it has done all that it can."""
     if fault.effect is Effect.SILENCE:
         until(lambda: probes.ready[-1].code is None, "readiness is not answered")
@@ -227,12 +227,12 @@ def _check_leaks(on: Stage, before: Usage) -> None:
     """Nothing is left: descriptors, threads, tasks and connections are no more than before."""
     seen = [before]
 
-    def settled() -> bool:
+    def is_settled() -> bool:
         seen.append(on.sidecar.usage())
         return seen[-1].within(before)
 
     try:
-        until(settled, "it holds no more than before", 5)
+        until(is_settled, "it holds no more than before", 5)
     except AssertionError:
         raise AssertionError(f"it held {before}, and now {seen[-1]}") from None
     limit = 0 if on.state is State.OPEN else 1

@@ -76,7 +76,7 @@ def test_an_older_kubectl_renders_the_same(folder: Path) -> None:
 
 
 def test_every_pod_meets_the_restricted_standard(objects: tuple[Object, ...]) -> None:
-    """No root, no privilege, no capability, default seccomp, harmless volumes; and read-only."""
+    """A pod has no root, no privilege or capability, harmless volumes, and is read-only."""
     for name, pod in pods(objects).items():
         spec = pod["spec"]
         assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys(), name
@@ -103,7 +103,7 @@ def test_every_container_declares_its_resources(objects: tuple[Object, ...]) -> 
             assert resources["limits"].keys() == {"memory"}, name
 
 
-def test_selectors_mean_the_pods_that_serve(objects: tuple[Object, ...]) -> None:
+def test_selectors_match_the_pods_that_serve(objects: tuple[Object, ...]) -> None:
     """Service and budget select pods of the Deployment, and never those of a Job."""
     templates = pods(objects)
     for one in objects:
@@ -119,7 +119,7 @@ def test_selectors_mean_the_pods_that_serve(objects: tuple[Object, ...]) -> None
             assert own[0].startswith("Deployment/shop")
 
 
-def test_no_patch_changes_whom_the_network_policy_means(objects: tuple[Object, ...]) -> None:
+def test_no_patch_changes_what_the_network_policy_matches(objects: tuple[Object, ...]) -> None:
     """DNS is asked of kube-dns and metrics are for Prometheus, whatever labels are added."""
     for one in objects:
         if one["kind"] == "NetworkPolicy" and "ingress" in one["spec"]:
