@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 
-.PHONY: help demo test check lint format types contracts unit integration wheel docs lock clean images e2e \
+.PHONY: help demo test check lint format types contracts unit integration wheel docs lock clean images e2e newest oldest \
         baker.pyz sbom audit equivalence equivalence-real rollback-real race tenants faults fuzz soak bench monitoring
 .DEFAULT_GOAL := help
 
@@ -16,6 +16,7 @@ demo: $(STAMPS)/demo ## bake, watch, migrate and roll back, on a real PostgreSQL
 	@PYTHONPATH=tests .demo/venv/bin/python compose/demo.py $(ARGS)
 
 test: lint types contracts wheel ## everything that must pass
+	@COVERAGE_FILE=.coverage.$$$$; export COVERAGE_FILE; trap 'rm -f $$COVERAGE_FILE' EXIT; \
 	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/real tests/integration tests/monitoring tests/race $(ARGS)
 
 check: lint types contracts unit ## what to run before each commit: two minutes
@@ -56,6 +57,10 @@ docs: $(STAMPS)/environment ## write what the code already defines into pages, r
 lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 --extra mysql pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	# All that developers need stays as it is in dev.txt; what we depend on is at its lowest.
+	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 --resolution lowest-direct --extra mysql pyproject.toml -o $(STAMPS)/lowest.txt
+	cp requirements/dev.txt requirements/oldest.txt
+	$(BIN)/uv pip compile $(filter-out --upgrade,$(LOCK)) --python-version 3.11 --extra mysql pyproject.toml requirements/dev.in -c $(STAMPS)/lowest.txt -o requirements/oldest.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 requirements/oldest-pip.in -o requirements/oldest-pip.txt
 	$(BIN)/uv pip compile $(LOCK) --python-version 3.11 --extra mysql pyproject.toml -c requirements/run.txt -o requirements/mysql.txt
@@ -74,7 +79,7 @@ LOCK := --quiet --upgrade --universal --generate-hashes \
         --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) $(STAMPS) .*.lock .bake .bench .e2e .equivalence .fuzz .real .wheel dist build .demo .screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(STAMPS) .*.lock .bake .bench .e2e .equivalence .fuzz .newest .oldest .real .wheel dist build .demo .screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
 SOURCES := pyproject.toml README.md LICENSE $(shell find sidecar -type f -not -name '*.pyc')
@@ -122,6 +127,13 @@ equivalence-real: $(STAMPS)/environment ## large public Django projects, migrate
 
 rollback-real: $(STAMPS)/environment ## a large public project to its next release and back, by diff --rollback
 	PYTHONPATH=tests $(BIN)/python tests/real/rollback.py $(ARGS)
+
+# Exit code 75: the folder cannot be made today.
+newest: | $(STAMPS)/python ## the suite in a folder of Debian unstable: Python, servers, browser (root on Debian)
+	PYTHONPATH=tests $(PYTHON) tests/versions/newest.py $(ARGS)
+
+oldest: | $(STAMPS)/python ## the suite with the lowest versions that pyproject.toml allows, on the lowest Python
+	PYTHONPATH=tests $(PYTHON) tests/versions/oldest.py $(ARGS)
 
 race: $(STAMPS)/environment ## twenty replicas that all apply migrations at once
 	PYTHONPATH=tests $(BIN)/python tests/race/run.py $(ARGS)

@@ -8,11 +8,11 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
 from sidecar.core.migrations.recorded import Recorded
+from sidecar.databases.url import split_url
 from sidecar.errors import UsageError
 
 # As dj-database-url, django-environ and SQLAlchemy spell it.
@@ -147,10 +147,7 @@ def create_migration_lock(address: Address) -> MigrationLock:
 
 
 def _import_backend(address: Address) -> ModuleType:
-    try:
-        scheme = "postgresql" if address.url is None else urlsplit(address.url).scheme
-    except ValueError:
-        raise UsageError("the database URL cannot be read; is a bracket missing?") from None
+    scheme = "postgresql" if address.url is None else split_url(address.url).scheme
     module = BACKENDS.get(scheme.partition("+")[0])
     if module is None:
         # Before a bare colon may stand anything, a password too.

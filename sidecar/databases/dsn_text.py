@@ -5,8 +5,9 @@ No text repeats a URL, since it may hold a password.
 
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
+from sidecar.databases.url import split_url
 from sidecar.errors import UsageError, did_you_mean
 
 ENCODE_HINT: Final = (
@@ -24,7 +25,7 @@ DJANGO_PARAMETERS: Final = frozenset(
 
 def split_server_url(url: str) -> SplitResult:
     """Return the parts of a server's URL. Raises UsageError if it has a `#` or no `//`."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.fragment:
         raise UsageError("the database URL has a '#'; in a user or password write it as %23")
     if not url.partition(":")[2].startswith("//"):

@@ -31,7 +31,7 @@ def choose(work: Path) -> dict[str, str]:
     context = work / "bases"
     shutil.rmtree(context, ignore_errors=True)
     shutil.copytree(FOLDER, context)
-    _describe_machine(context)
+    describe_machine(context)
     for name in ("base", *NAMES):
         build(f"{PREFIX}/{name}", context, "--file", str(context / f"{name}.Dockerfile"))
     made = {f"{name.upper()}_IMAGE": f"{PREFIX}/{name}" for name in NAMES}
@@ -54,7 +54,7 @@ def build(tag: str, context: Path, *arguments: str) -> None:
 def _bootstrap(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
-    mirror, suite = _sources()[0].split()[1:3]
+    mirror, suite = sources()[0].split()[1:3]
     log = root.with_suffix(".log")
     with log.open("wb") as output:
         subprocess.run(
@@ -76,7 +76,7 @@ def _bootstrap(root: Path) -> None:
     shutil.rmtree(root)
 
 
-def _sources() -> list[str]:
+def sources() -> list[str]:
     """Return this machine's own Debian sources, its release first."""
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", INDEX, "Created-By: Packages", "Origin: Debian"],
@@ -87,13 +87,13 @@ def _sources() -> list[str]:
     return sorted(set(listed.splitlines()), key=lambda line: (len(line.split()[2]), line))
 
 
-def _describe_machine(context: Path) -> None:
-    """Write into the build context how this machine reaches its package sources."""
+def describe_machine(context: Path) -> None:
+    """Write into a folder how this machine reaches its package sources."""
     bundles = [os.environ.get(name) for name in CA_BUNDLES]
     bundles += [ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt"]
     bundle = next(Path(path) for path in bundles if path and Path(path).is_file())
     shutil.copyfile(bundle, context / "ca-certificates.crt")
-    (context / "sources.list").write_text("\n".join(_sources()) + "\n")
+    (context / "sources.list").write_text("\n".join(sources()) + "\n")
     wanted = ("Acquire::http", "Acquire::https", "Acquire::Check")
     dump = subprocess.run(["apt-config", "dump"], check=True, stdout=subprocess.PIPE, text=True)
     kept = [line for line in dump.stdout.splitlines() if line.startswith(wanted)]

@@ -88,7 +88,7 @@ class Prometheus:
         self._log.close()
 
     def _address(self) -> str:
-        found = re.search(r'"Listening on" address=(\S+)', (self._folder / "log").read_text())
+        found = re.search(r'"Listening on".* address=(\S+)', (self._folder / "log").read_text())
         return found[1] if found else ""
 
     def scrape(self, jobs: dict[str, list[str]]) -> None:

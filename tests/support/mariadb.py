@@ -19,6 +19,7 @@ import pymysql
 
 from support import needs
 from support.postgres import PASSWORD, free_port
+from support.process import PATIENCE
 
 SETTINGS = {
     "innodb-buffer-pool-size": "16M",
@@ -80,6 +81,8 @@ class Server:
         for _ in range(5):
             port = self.port or free_port()
             options = {"datadir": str(self.data), "socket": self.socket, "port": str(port)}
+            # Since 11.4 a server has TLS even where nobody gave it a certificate.
+            options["ssl"] = "on" if "ssl-cert" in self.settings else "off"
             options |= {"bind-address": "127.0.0.1", **SETTINGS, **self.settings}
             with (self.folder / "log").open("ab") as log:
                 self._process = subprocess.Popen(
@@ -136,7 +139,7 @@ class Server:
         with script.open("rb") as text:
             subprocess.run(
                 [
-                    *(program("mariadb"), "--no-defaults", "--user=root"),
+                    *(program("mariadb"), "--no-defaults", "--user=root", "--skip-ssl"),
                     *(f"--socket={self.socket}", f"--init-command=SET {assignments}"),
                 ],
                 stdin=text,
@@ -162,7 +165,7 @@ class Server:
     def _end(self, number: int) -> None:
         self._signal(number)
         if self._process is not None:
-            self._process.wait(60)
+            self._process.wait(60 * PATIENCE)
 
 
 def program(name: str) -> str:

@@ -30,7 +30,8 @@ class PgBouncer:
         self._program = needs.program("pgbouncer", "pgbouncer")
         self._user = "nobody" if os.geteuid() == 0 else None
         self._folder = folder / f"pgbouncer-{self.port}"
-        self._folder.mkdir(mode=0o755)
+        self._folder.mkdir()
+        self._folder.chmod(0o755)
         self._users(server)
         self._configure(server, settings)
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,11 +59,19 @@ class PgBouncer:
         until(self._answers, "PgBouncer answers")
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """Signal it and wait for its end: SIGTERM drops every client at once, as SIGKILL does."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(20)
-            self._process = None
+        """Signal it and wait for its end: SIGTERM drops every client at once, as SIGKILL does.
+
+        Since 1.23 only the second SIGTERM does; at the first, it waits for them to leave.
+        """
+        process, self._process = self._process, None
+
+        def ended() -> bool:
+            if process is not None and process.poll() is None:
+                process.send_signal(number)
+                return False
+            return True
+
+        until(ended, "PgBouncer ends")
 
     def url(self, database: str, user: str, password: str = PASSWORD) -> str:
         """Return a URL through PgBouncer."""
@@ -78,6 +87,11 @@ class PgBouncer:
             cursor = connection.cursor(row_factory=dict_row)
             cursor.execute(command)
             return cursor.fetchall() if cursor.description else []
+
+    def version(self) -> tuple[int, ...]:
+        """Return its version, such as (1, 26, 1)."""
+        (row,) = self.admin("SHOW VERSION")
+        return tuple(map(int, str(row["version"]).removeprefix("PgBouncer ").split(".")))
 
     def _answers(self) -> bool:
         if self._process is not None and self._process.poll() is not None:

@@ -13,6 +13,7 @@ from sidecar.databases.dsn_text import (
     make_parameter_error,
     split_server_url,
 )
+from sidecar.databases.url import check_brackets
 from sidecar.errors import UsageError
 
 SSL_MODES: Final = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
@@ -83,6 +84,7 @@ def parse_url(url: str) -> Place:
 def _parse_host(authority: str) -> tuple[str, int]:
     if "," in authority:
         raise UsageError("the database URL names several hosts; MySQL's URLs name one")
+    check_brackets(authority)
     name, colon, port = authority.rpartition(":")
     if not colon or authority.endswith("]"):
         name, port = authority, "3306"

@@ -10,6 +10,7 @@ from typing import Final
 import asyncpg
 
 from sidecar.databases.base import TABLE, Address
+from sidecar.databases.postgres.attempt import Connection, attempt
 from sidecar.databases.postgres.dsn import (
     format_place,
     get_target_session_attrs,
@@ -77,21 +78,25 @@ class Connector:
         self, dsn: str, host: str | None, port: int | None, wanted: str | None
     ) -> asyncpg.Connection:
         async with asyncio.timeout(self._address.connect_timeout):
-            return await asyncpg.connect(  # type: ignore[misc]  # too many unions
-                dsn,
-                host=host,
-                port=port,
-                target_session_attrs=wanted,  # type: ignore[arg-type]  # a string does as well
-                ssl=Tls(dsn, os.environ).create_context(),
-                password=self._address.password,
-                timeout=self._address.connect_timeout,
-                # Bounds what asyncpg does on its own after a read was cancelled, too: it
-                # connects once more to cancel the query.
-                command_timeout=self._address.read_timeout + 0.5,
-                # A prepared statement outlives its transaction, and behind a pooler belongs
-                # to whoever gets the server connection next.
-                statement_cache_size=0,
-                server_settings={"application_name": self._application_name},
+            return await attempt(
+                lambda loop: asyncpg.connect(  # type: ignore[misc]  # too many unions
+                    dsn,
+                    loop=loop,
+                    connection_class=Connection,
+                    host=host,
+                    port=port,
+                    target_session_attrs=wanted,  # type: ignore[arg-type]  # a string does as well
+                    ssl=Tls(dsn, os.environ).create_context(),
+                    password=self._address.password,
+                    timeout=self._address.connect_timeout,
+                    # Bounds what asyncpg does on its own after a read was cancelled, too: it
+                    # connects once more to cancel the query.
+                    command_timeout=self._address.read_timeout + 0.5,
+                    # A prepared statement outlives its transaction, and behind a pooler belongs
+                    # to whoever gets the server connection next.
+                    statement_cache_size=0,
+                    server_settings={"application_name": self._application_name},
+                )
             )
 
     def translate_error(self, error: Exception, limit: float) -> DatabaseError:

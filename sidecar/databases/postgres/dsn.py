@@ -1,7 +1,7 @@
 """A database URL as Django people write it, with libpq's names that asyncpg understands."""
 
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from sidecar.databases.dsn_text import (
     DJANGO_PARAMETERS,
@@ -11,6 +11,7 @@ from sidecar.databases.dsn_text import (
     make_parameter_error,
     split_server_url,
 )
+from sidecar.databases.url import check_brackets, encode_login, split_url
 from sidecar.errors import UsageError
 
 SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -46,8 +47,9 @@ def to_libpq(url: str, options: str | None = None) -> str:
     query = _parse_parameters(parts.query)
     if options and "options" not in query:
         query["options"] = options
-    # asyncpg would end the password at the first '@'; Django ends it at the last.
-    netloc = user.replace("@", "%40") + at + authority
+    # asyncpg would end the password at the first '@'; Django ends it at the last. And it takes
+    # the URL apart with urlsplit, which must find nothing there to refuse.
+    netloc = encode_login(user) + at + quote(authority, safe="%:,")
     return f"postgresql://{netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
 
 
@@ -83,6 +85,7 @@ def _check_ports(ports: str) -> None:
 
 def _check_hosts(authority: str) -> None:
     for host in authority.split(",") if authority else ():
+        check_brackets(host)
         name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
         if colon:
             check_port(port)
@@ -98,9 +101,10 @@ def parse_hosts(
     The address before the path counts, then `host` in the query, then libpq's PGHOST; ports
     likewise, one for all or one for each. Raises UsageError if one is no number.
     """
-    parts = urlsplit(url)
+    parts = split_url(url)
     query = dict(parse_qsl(parts.query))
-    listed = parts.netloc.rpartition("@")[2] or query.get("host") or environment_host or ""
+    authority = parts.netloc.rpartition("@")[2].replace("%5B", "[").replace("%5D", "]")
+    listed = authority or query.get("host") or environment_host or ""
     entries = listed.split(",") if listed else []
     ports = (query.get("port") or environment_port or "").split(",")
     ports = ports if len(ports) == len(entries) else ports[:1] * len(entries)
@@ -115,7 +119,7 @@ def parse_hosts(
 
 def get_target_session_attrs(url: str) -> str | None:
     """Return the URL's target_session_attrs, if it has any."""
-    return dict(parse_qsl(urlsplit(url).query)).get("target_session_attrs")
+    return dict(parse_qsl(split_url(url).query)).get("target_session_attrs")
 
 
 def _has_port(entry: str) -> bool:
@@ -126,7 +130,7 @@ def format_place(
     url: str | None, environment_host: str | None, environment_database: str | None
 ) -> str:
     """Return `host:port/database` for people, without user or password."""
-    parts = urlsplit(url or "")
+    parts = split_url(url or "")
     query = dict(parse_qsl(parts.query))
     host = unquote(parts.netloc.rpartition("@")[2]) or query.get("host") or environment_host
     database = unquote(parts.path.lstrip("/")) or query.get("dbname") or environment_database

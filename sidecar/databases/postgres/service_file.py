@@ -6,9 +6,10 @@ in the error, a service that is not there is passed over, and PGSERVICE is ignor
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from sidecar.databases.postgres.dsn import LIBPQ_PARAMETERS
+from sidecar.databases.url import split_url
 from sidecar.errors import DatabaseDenied
 
 
@@ -17,7 +18,7 @@ def apply_service(dsn: str, environment: Mapping[str, str]) -> str:
 
     Raises DatabaseDenied, which repeats nothing of the file.
     """
-    parts = urlsplit(dsn)
+    parts = split_url(dsn)
     query = dict(parse_qsl(parts.query))
     name = query.pop("service", None) or environment.get("PGSERVICE")
     if not name:

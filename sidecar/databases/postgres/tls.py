@@ -5,9 +5,10 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from sidecar.databases.tls_files import find_unreadable_file
+from sidecar.databases.url import split_url
 
 FILES: Final = ("sslrootcert", "sslcert", "sslkey")
 
@@ -17,7 +18,7 @@ class Tls:
 
     def __init__(self, dsn: str, environment: Mapping[str, str]) -> None:
         """Take them; no file is opened yet."""
-        query = dict(parse_qsl(urlsplit(dsn).query))
+        query = dict(parse_qsl(split_url(dsn).query))
         names = ("sslmode", "sslpassword", *FILES)
         self._values = {
             name: query.get(name) or environment.get(f"PG{name.upper()}") for name in names

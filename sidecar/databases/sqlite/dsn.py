@@ -2,9 +2,10 @@
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from sidecar.databases.dsn_text import DJANGO_PARAMETERS
+from sidecar.databases.url import split_url
 from sidecar.errors import UsageError
 
 # Settings of Django and of its driver, that a short read does not need.
@@ -18,7 +19,7 @@ IGNORED_PARAMETERS: Final = DJANGO_PARAMETERS | frozenset(
 
 def parse_url(url: str) -> Path:
     """Return the file that the URL names. Raises UsageError if it is invalid."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.fragment:
         raise UsageError("the database URL has a '#'; in a file's name write it as %23")
     path = unquote(parts.path.removeprefix("/"))

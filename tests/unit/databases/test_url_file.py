@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.databases.base import Address, StatementTimeouts, connect, migration_lock
+from sidecar.databases.base import Address, StatementTimeouts, connect, create_migration_lock
 from sidecar.errors import DatabaseDenied, UsageError
 
 
@@ -48,24 +48,26 @@ async def test_each_read_is_at_the_url_that_the_file_holds(tmp_path: Path) -> No
     await following.release()
 
 
-async def test_the_migration_lock_is_that_of_the_url_that_the_file_holds(tmp_path: Path) -> None:
+async def test_the_create_migration_lock_is_that_of_the_url_that_the_file_holds(
+    tmp_path: Path,
+) -> None:
     """Who waits for the lock while the secret is rotated gets the new database's."""
     first, second = database(tmp_path / "first.sqlite3"), database(tmp_path / "second.sqlite3")
     file = tmp_path / "url"
     file.write_text(first)
     address = Address(url=first, url_file=file)
-    other = migration_lock(Address(url=first))
-    following = migration_lock(address)
+    other = create_migration_lock(Address(url=first))
+    following = create_migration_lock(address)
     assert await other.acquire()
     assert not await following.acquire()
     file.write_text(second)
     assert await following.acquire()
     assert await following.held()
-    assert await following.left() == 0
+    assert await following.count_leftover_sessions() == 0
     assert following.environment(StatementTimeouts()) == {}
-    assert not await migration_lock(Address(url=second)).acquire()
+    assert not await create_migration_lock(Address(url=second)).acquire()
     await following.release()
-    assert await migration_lock(Address(url=second)).acquire()
+    assert await create_migration_lock(Address(url=second)).acquire()
     await other.release()
 
 

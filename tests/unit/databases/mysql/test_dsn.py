@@ -33,6 +33,8 @@ def test_user_and_password_are_decoded() -> None:
     place = parse_url("mysql://u%40x:p%3A%2Fä:y@h/db")
     assert (place.user, place.password) == ("u@x", "p:/ä:y")
     assert "p:/" not in repr(place)
+    place = parse_url("mysql://u:p[x]y[@[::1]:3307/db")
+    assert (place.password, place.host, place.port) == ("p[x]y[", "::1", 3307)
     assert (parse_url("mysql://h/db").user, parse_url("mysql://h/db").password) == (None, "")
 
 
@@ -63,6 +65,7 @@ def test_tls_options_have_the_defaults_of_mysql(query: str, tls: Tls) -> None:
         (f"mysql://u:x?{SECRET}@h/db", "has an '@' after its host"),
         (f"mysql://u:p@h:{SECRET}/db", "has a port that is no number"),
         ("mysql://u:p@h:99999/db", "has a port that is no number"),
+        (f"mysql://u:{SECRET}@[::1/db", "is a bracket missing?"),
         (f"mysql:/u:{SECRET}@h/db", "has no // after its scheme"),
         (f"mysql://u:{SECRET}@h", "must name one database"),
         (f"mysql://u:{SECRET}@h/a/b", "must name one database"),

@@ -1,6 +1,9 @@
 """Database URLs as Django people write them."""
 
+from urllib.parse import unquote, urlsplit
+
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from sidecar.databases.base import Address, connect
 from sidecar.databases.postgres.dsn import format_place, parse_hosts, to_libpq
@@ -21,13 +24,38 @@ SECRET = "hunter2"  # noqa: S105 - the canary that no message may show
          "postgresql://u:p%40%2F@h1:1,h2:2/db?target_session_attrs=read-write"),
         ("postgres://%2Frun%2Fpg/db", "postgresql://%2Frun%2Fpg/db"),
         ("postgres:///db?host=/run/pg", "postgresql:///db?host=%2Frun%2Fpg"),
-        ("postgres://[::1]:5432/db", "postgresql://[::1]:5432/db"),
-        ("postgres://[::1]/db", "postgresql://[::1]/db"),
+        ("postgres://[::1]:5432/db", "postgresql://%5B::1%5D:5432/db"),
+        ("postgres://[::1]/db", "postgresql://%5B::1%5D/db"),
+        ("postgres://u:p[]x@h/db", "postgresql://u:p%5B%5Dx@h/db"),
     ],
 )  # fmt: skip
 def test_keeps_parameters_of_libpq_and_drops_those_of_django(url: str, libpq: str) -> None:
     """Parameters of Django and its pools are ignored; libpq's are kept."""
     assert to_libpq(url) == libpq
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@127.0.0.1:9,[::1]:9/db",
+        "postgresql://u:p@[::1]:9,[fe80::1%25lo],127.0.0.1:8/db",
+        "postgresql://u:[@h/db",
+        "postgresql://u:p]x[y@h:5433/db",
+        "postgresql://[u]:p[::1]@[::2]:5433/db",
+        "postgresql://u:\u2100\uff0f\uff20@h/db",
+    ],
+)
+def test_brackets_are_taken_as_libpq_takes_them(url: str) -> None:
+    """Several hosts and a password, the same on every Python; asyncpg is given what it can read."""
+    theirs = conninfo_to_dict(url)
+    libpq = to_libpq(url)
+    user, _, password = urlsplit(libpq).netloc.rpartition("@")[0].partition(":")
+    assert (unquote(user), unquote(password)) == (theirs["user"], theirs["password"])
+    ports = [int(port) if port else None for port in str(theirs.get("port", "")).split(",")]
+    assert parse_hosts(libpq, None, None) == [
+        *zip(str(theirs["host"]).split(","), ports, strict=True)
+    ]
+    assert not set(urlsplit(libpq).netloc) & set("[]")
 
 
 def test_options_of_the_environment_yield_to_the_url() -> None:
@@ -48,7 +76,12 @@ def test_options_of_the_environment_yield_to_the_url() -> None:
         (f"oracle://u:{SECRET}@h/db", "has the scheme 'oracle'; known are postgres"),
         (f"u:{SECRET}@h/db", "has no scheme"),
         (SECRET, "has no scheme"),
-        ("postgres://[::1/db", "cannot be read"),
+        ("postgres://[::1/db", "is a bracket missing?"),
+        ("postgres://h,[::1/db", "is a bracket missing?"),
+        ("postgres://u:p@h,::1]:5/db", "is a bracket missing?"),
+        ("postgres://[]/db", "is a bracket missing?"),
+        ("postgres://[::1]x:5/db", "is a bracket missing?"),
+        (f"postgres://u:{SECRET}[@[::1/db", "is a bracket missing?"),
         ("postgres:///db?host=h&port=x", "a port that is no number"),
     ],
 )  # fmt: skip

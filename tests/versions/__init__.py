@@ -1,0 +1,1 @@
+"""The suite on the newest and on the oldest of everything."""
