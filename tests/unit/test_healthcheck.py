@@ -23,7 +23,7 @@ NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\n\r\nschema_behind\n"
 
 
 @contextmanager
-def answering(
+def answer_with(
     reply: bytes, family: socket.AddressFamily = socket.AF_INET, path: str = ""
 ) -> Iterator[tuple[str, list[bytes]]]:
     """Answer every connection with these bytes; yield the address and the requests seen."""
@@ -73,7 +73,7 @@ def test_200_exits_with_0_all_else_with_1(
     *, alone: bool, reply: bytes, code: int, body: str
 ) -> None:
     """The answer's body is shown, for `docker inspect`."""
-    with answering(reply) as (address, requests):
+    with answer_with(reply) as (address, requests):
         ended = run("--url", f"http://{address}", alone=alone)
     assert (ended.returncode, ended.stdout.strip()) == (code, body)
     assert requests[0].startswith(b"GET /readyz HTTP/1.0\r\n")
@@ -82,7 +82,7 @@ def test_200_exits_with_0_all_else_with_1(
 @pytest.mark.parametrize("stream", [">/dev/full", ">&-"])
 def test_the_answer_counts_though_its_words_are_lost(stream: str) -> None:
     """A full disk under the container's log makes no container unhealthy."""
-    with answering(OK) as (address, _):
+    with answer_with(OK) as (address, _):
         command = [sys.executable, "-I", "-S", healthcheck.__file__, f"--url={address}"]
         line = f"{shlex.join(command)} {stream}"
         assert subprocess.run(["bash", "-c", line], check=False).returncode == 0
@@ -90,7 +90,7 @@ def test_the_answer_counts_though_its_words_are_lost(stream: str) -> None:
 
 def test_live_asks_for_liveness() -> None:
     """--live asks /livez; a path in the URL is asked as it stands."""
-    with answering(OK) as (address, requests):
+    with answer_with(OK) as (address, requests):
         run("--live", "--url", address)
         run(f"--url=http://{address}/startupz")
     assert [request.split()[1] for request in requests] == [b"/livez", b"/startupz"]
@@ -98,12 +98,12 @@ def test_live_asks_for_liveness() -> None:
 
 def test_follows_the_listener_wherever_it_is(tmp_path: Path) -> None:
     """SIDECAR_LISTEN leads to IPv4 and Unix-socket listeners; the first address counts."""
-    with answering(OK) as (address, _):
+    with answer_with(OK) as (address, _):
         assert run(SIDECAR_LISTEN=f"{address},unix:/nowhere").returncode == 0
         port = address.rpartition(":")[2]
         for listen in (f"0.0.0.0:{port}", f":{port}", f"[::]:{port}", port):
             assert run(SIDECAR_LISTEN=listen).returncode == 0, listen
-    with answering(OK, socket.AF_UNIX, str(tmp_path / "s")) as (address, _):
+    with answer_with(OK, socket.AF_UNIX, str(tmp_path / "s")) as (address, _):
         assert run(SIDECAR_LISTEN=address, alone=True).returncode == 0
 
 
@@ -111,7 +111,7 @@ def test_follows_the_listener_wherever_it_is(tmp_path: Path) -> None:
 def test_follows_a_listener_on_ipv6() -> None:
     """SIDECAR_LISTEN leads to a listener on IPv6, and on every address."""
     needs.ipv6()
-    with answering(OK, socket.AF_INET6) as (address, _):
+    with answer_with(OK, socket.AF_INET6) as (address, _):
         assert run(SIDECAR_LISTEN=address).returncode == 0
         port = address.rpartition(":")[2]
         assert run(SIDECAR_LISTEN=f"[::]:{port}").returncode == 0
@@ -154,7 +154,7 @@ def test_a_failure_is_one_line_and_exit_code_1(arguments: list[str], message: st
 
 def test_another_protocol_is_no_answer() -> None:
     """Whatever listens there and does not speak HTTP is not ready."""
-    with answering(b"SSH-2.0-x\r\n") as (address, _):
+    with answer_with(b"SSH-2.0-x\r\n") as (address, _):
         assert "that is no HTTP server" in run("--url", address).stderr
 
 
