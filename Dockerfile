@@ -51,8 +51,8 @@ WORKDIR /
 USER 65532:65532
 EXPOSE 8089
 STOPSIGNAL SIGTERM
-# No start period: since Docker 25 that would look only every 5 s, and an old compose file cannot
-# say otherwise. Instead the retries outlast the longest migration: 1800 × 2 s are an hour.
+# No start period: since Docker 25 that would check only every 5 s, and an old compose file cannot
+# change that. Instead the retries outlast the longest migration: 1800 × 2 s are an hour.
 # As byte code, since Python would compile a program that it is given anew at each start.
 HEALTHCHECK --interval=2s --timeout=2s --retries=1800 \
     CMD ["/opt/sidecar/bin/python", "-I", "-S", "/opt/sidecar/healthcheck.pyc"]

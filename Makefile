@@ -51,7 +51,7 @@ wheel: $(STAMPS)/wheel ## what is shipped, in an environment that holds nothing 
 baker.pyz: $(STAMPS)/python ## the baker as one file: dist/baker.pyz
 	$(PYTHON) tools/pack_baker.py dist/baker.pyz
 
-docs: $(STAMPS)/environment ## write what the code already says into pages, rules and dashboard
+docs: $(STAMPS)/environment ## write what the code already defines into pages, rules and dashboard
 	$(BIN)/python docs/generate.py
 
 lock: $(STAMPS)/environment ## pin the dependencies anew, with hashes
@@ -116,7 +116,7 @@ fuzz: $(STAMPS)/environment $(STAMPS)/fuzz ## 100,000 hostile requests, by schem
 monitoring: $(STAMPS)/environment ## a real Prometheus: every alert fires, every panel shows
 	PYTHONPATH=tests $(BIN)/python tests/monitoring/run.py $(ARGS)
 
-soak: $(STAMPS)/environment ## weeks in minutes: probes, looks and outages by the thousand
+soak: $(STAMPS)/environment ## weeks in minutes: probes, reads and outages by the thousand
 	PYTHONPATH=tests $(BIN)/python tests/soak/run.py $(ARGS)
 
 equivalence: $(STAMPS)/environment ## 20,000 generated cases on each supported Django
@@ -138,10 +138,10 @@ oldest: | $(STAMPS)/python ## the suite with the lowest versions that pyproject.
 race: $(STAMPS)/environment ## twenty replicas that all apply migrations at once
 	PYTHONPATH=tests $(BIN)/python tests/race/run.py $(ARGS)
 
-tenants: $(STAMPS)/environment ## how looking at 10 to 10,000 schemas grows
+tenants: $(STAMPS)/environment ## how the cost of reading 10 to 10,000 schemas grows
 	PYTHONPATH=tests $(BIN)/python tests/tenants/growth.py $(ARGS)
 
-faults: $(STAMPS)/environment ## every fault in every state of the gate, as a table
+faults: $(STAMPS)/environment ## every fault in every phase of the gate, as a table
 	PYTHONPATH=tests $(BIN)/python tests/integration/faults/matrix.py $(ARGS)
 
 $(STAMPS)/e2e: requirements/e2e.txt | $(STAMPS)/python

@@ -1,9 +1,9 @@
-"""Ask whether any pinned dependency has a known vulnerability, and say so when nobody answers.
+"""Audit pinned dependencies for known vulnerabilities; a look-up without an answer is no audit.
 
     python tools/audit.py PIP_AUDIT REQUIREMENTS...
 
-pip-audit ends with 0 when it could not look a dependency up, too; that is no audit. Exit code 0:
-all were looked up, none is known to be vulnerable; 1: some is; 75: some could not be looked up.
+pip-audit exits with 0 even if a look-up failed. Exit code 0: every dependency was checked, and
+none is known to be vulnerable; 1: some is; 75: some could not be checked.
 """
 
 import json
@@ -17,7 +17,7 @@ NOT_AUDITED = 75
 
 
 def audit(program: str, requirements: str) -> tuple[list[dict[str, Any]], str]:
-    """Return what pip-audit says of each dependency, and why it failed if it did."""
+    """Return what pip-audit found for each dependency, and why it failed if it did."""
     done = subprocess.run(  # noqa: S603 - the program is ours
         [
             *(program, "--requirement", requirements, "--require-hashes", "--disable-pip"),
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
             print(f"{file}: NOT AUDITED: {why}")
             code = code or NOT_AUDITED
         else:
-            print(f"{file}: {len(known)} dependencies looked up")
+            print(f"{file}: {len(known)} dependencies checked")
     return code
 
 

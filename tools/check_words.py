@@ -38,8 +38,11 @@ FORBIDDEN: Final = {
 SKIPPED: Final = re.compile(
     r"(^|/)(LICENSE|.*\.lock|requirements/.*|requirements\.txt|dashboard\.json|check_words\.py)$"
 )
-KNOWN: Final = re.compile(r"return|look-?ups?|look_?up|front-?end")
-"""Words that merely contain one, or that another program gave its name."""
+KNOWN: Final = re.compile(r"return|look-?ups?|look_?up|front-?end|SHUT (WR|RDWR)")
+"""Words that merely contain one, or that another program gave its name.
+
+SHUT_WR and SHUT_RDWR are arguments of `socket.shutdown`.
+"""
 
 
 def forbidden_words(text: str) -> Iterator[tuple[int, str, str]]:

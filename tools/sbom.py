@@ -30,16 +30,16 @@ def python_components() -> Iterator[dict[str, Any]]:
 
 
 def licences(distribution: Distribution) -> list[dict[str, Any]]:
-    """Return what the distribution says of its licence, as an expression where it is one."""
-    told = distribution.metadata
-    if expression := told.get("License-Expression"):
+    """Return the licences in the distribution's metadata, as an expression where it is one."""
+    metadata = distribution.metadata
+    if expression := metadata.get("License-Expression"):
         return [{"expression": expression}]
     classifiers = [
         text.rpartition(" :: ")[2]
-        for text in told.get_all("Classifier", [])
+        for text in metadata.get_all("Classifier", [])
         if text.startswith("License :: ") and text != "License :: OSI Approved"
     ]
-    names = classifiers or [line for line in told.get("License", "").splitlines()[:1] if line]
+    names = classifiers or [line for line in metadata.get("License", "").splitlines()[:1] if line]
     return [{"license": {"name": name}} for name in names]
 
 

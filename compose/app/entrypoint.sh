@@ -1,5 +1,5 @@
 #!/bin/sh
-# Becomes the command once the schema is current; applies the migrations itself when told to.
+# Becomes the command once the schema is current; applies the migrations itself if it is set to.
 #
 #   DJANGO_APPLY_MIGRATIONS=true   first `sidecar migrate`: one replica applies, the others wait
 #   otherwise                      somebody else applies them, such as a Job

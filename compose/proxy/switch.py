@@ -1,4 +1,4 @@
-"""Say which colour shall get the traffic; the proxy obeys as soon as that one's gate is open.
+"""Choose the colour that gets the traffic; the proxy follows as soon as its gate is open.
 
 docker compose -f compose.yaml -f compose.blue-green.yaml run --rm switch green
 """
@@ -15,7 +15,7 @@ SEEN_BY_PROXY = "/usr/local/etc/haproxy/wanted/colour.map"
 
 
 def readiness(colour: str) -> str:
-    """Return what the colour's sidecar says, in a word."""
+    """Return the readiness of a colour, as its sidecar answers /readyz."""
     try:
         with urllib.request.urlopen(f"http://sidecar-{colour}:8089/readyz", timeout=3) as answer:
             return answer.read().decode().strip()
@@ -25,7 +25,7 @@ def readiness(colour: str) -> str:
         return f"not there: {error}"
 
 
-def tell_proxy(command: str) -> str:
+def send_to_proxy(command: str) -> str:
     """Send one command to HAProxy's control socket; return its answer, empty when it is done."""
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(CONTROL)
@@ -35,14 +35,14 @@ def tell_proxy(command: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Carry the wish out."""
+    """Set the wanted colour; return the exit code."""
     if arguments not in (["blue"], ["green"]):
         print("usage: switch blue|green", file=sys.stderr)
         return 64
     (colour,) = arguments
     KEPT.write_text(f"colour {colour}\n")
-    if refused := tell_proxy(f"set map {SEEN_BY_PROXY} colour {colour}"):
-        print(f"switch: HAProxy says: {refused}", file=sys.stderr)
+    if refused := send_to_proxy(f"set map {SEEN_BY_PROXY} colour {colour}"):
+        print(f"switch: HAProxy refuses: {refused}", file=sys.stderr)
         return 1
     print(f"{colour} is wanted, and gets the traffic while its gate is open ({readiness(colour)})")
     return 0

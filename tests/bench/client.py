@@ -26,8 +26,8 @@ def get(address: tuple[str, int], request: bytes) -> tuple[int, float]:
     return int(answer[9:12]), time.perf_counter() - began
 
 
-def times(address: tuple[str, int], request: bytes, count: int) -> list[float]:
-    """Ask so many times in turn, and be answered 200; return how long each took."""
+def measure_latencies(address: tuple[str, int], request: bytes, count: int) -> list[float]:
+    """Ask so many times, one after another; return how long each 200 took, in seconds."""
     found = []
     for _ in range(count):
         status, took = get(address, request)
@@ -40,11 +40,15 @@ def throughput(address: tuple[str, int], request: bytes, count: int, clients: in
     """Return how many answers a second a few clients at once get."""
     began = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        list(pool.map(lambda _: times(address, request, count // clients), range(clients)))
+        list(
+            pool.map(
+                lambda _: measure_latencies(address, request, count // clients), range(clients)
+            )
+        )
     return count / (time.perf_counter() - began)
 
 
-def opened(address: tuple[str, int], request: bytes, within: float = 30) -> None:
+def await_ready(address: tuple[str, int], request: bytes, within: float = 30) -> None:
     """Wait for the first 200."""
     end = time.monotonic() + within
     while True:

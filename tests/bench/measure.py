@@ -1,4 +1,4 @@
-"""CPU time, memory and wall time of processes, and what several rounds of them say.
+"""CPU time, memory and wall time of processes, and the figure of several rounds.
 
 The kernel accounts a thread's CPU time in nanoseconds (schedstat), which a busy machine
 disturbs far less than wall clock; clock ticks of /proc/PID/stat are too coarse for a probe.
@@ -68,7 +68,7 @@ def family(parent: int) -> list[int]:
     return found
 
 
-def reaped(process: int) -> float:
+def cpu_of_ended_children(process: int) -> float:
     """Return the CPU seconds of the children of a process that have ended."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
@@ -100,8 +100,8 @@ def spawn(arguments: Sequence[str | Path], environment: dict[str, str], folder: 
     By a small process: the largest memory of a child begins at that of its parent.
     """
     words = [sys.executable, "-I", "-S", "-c", LAUNCHER, *map(str, arguments)]
-    told = subprocess.check_output(words, env=environment, cwd=folder).split()
-    wall, spent, resident, status = map(float, told)
+    printed = subprocess.check_output(words, env=environment, cwd=folder).split()
+    wall, spent, resident, status = map(float, printed)
     if status:
         raise RuntimeError(f"{arguments} ended with {status:g}")
     return Cost(wall, spent, int(resident))

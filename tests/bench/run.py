@@ -64,11 +64,11 @@ def main() -> int:
             except Exception as error:  # noqa: BLE001 - the other rows are worth having
                 broken.append(name)
                 print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-    told = f"{where}; {time.monotonic() - began:.0f} s, medians of {options.rounds} rounds."
-    shown = f"{told}\n\n{table.markdown(lines)}\n"
-    print(shown)
+    conditions = f"{where}; {time.monotonic() - began:.0f} s, medians of {options.rounds} rounds."
+    section = f"{conditions}\n\n{table.markdown(lines)}\n"
+    print(section)
     if options.write:
-        DOCS.write_text(TABLE.sub(lambda found: found[1] + shown + found[2], DOCS.read_text()))
+        DOCS.write_text(TABLE.sub(lambda found: found[1] + section + found[2], DOCS.read_text()))
     if options.json:
         options.json.write_text(table.document(lines, where))
     missed = [line for line in lines if line.met is False]

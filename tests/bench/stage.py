@@ -126,16 +126,16 @@ class Stage:
     def sidecar(self, size: int, *flags: str, **variables: str) -> Running:
         """Start our own."""
         words = [project.sidecar(), "serve", "--listen=127.0.0.1:0", *flags]
-        return self._started(words, self.environment(size, **variables))
+        return self._start(words, self.environment(size, **variables))
 
     def peer(self, name: str) -> Running:
         """Start one of the floors in `peers`."""
-        return self._started([str(PYTHON), str(PEERS / name)], project.environment())
+        return self._start([str(PYTHON), str(PEERS / name)], project.environment())
 
     def gunicorn(self, size: int) -> Running:
         """Start Django behind gunicorn, as its documentation shows it."""
         words = ["-m", "gunicorn", "--bind=127.0.0.1:0", "--workers=1", "django_site:application"]
-        return self._started([str(PYTHON), *words], self.django(size))
+        return self._start([str(PYTHON), *words], self.django(size))
 
     def sql_exporter(self, size: int) -> Running | None:
         """Start Debian's prometheus-sql-exporter, if it is there."""
@@ -149,10 +149,10 @@ class Stage:
         port = free_port()  # the one peer that cannot take port 0
         words = [program, f"-config.file={config}", f"-web.listen-address=127.0.0.1:{port}"]
         variables = project.environment(LOGLEVEL="ERROR")
-        return self._started(words, variables, url=f"http://127.0.0.1:{port}")
+        return self._start(words, variables, url=f"http://127.0.0.1:{port}")
 
-    def _started(self, words: list[str], environment: dict[str, str], url: str = "") -> Running:
-        """Start a server; its address is what it says first that looks like one."""
+    def _start(self, words: list[str], environment: dict[str, str], url: str = "") -> Running:
+        """Start a server; its address is the first one in its output, unless it is given."""
         log = self.folder / f"{len(list(self.folder.glob('*.log')))}.log"
         output: IO[str] = self._stack.enter_context(log.open("w"))
         process = subprocess.Popen(
@@ -161,12 +161,12 @@ class Stage:
         self._stack.callback(process.wait)
         self._stack.callback(process.terminate)
 
-        def said() -> bool:
+        def is_listening() -> bool:
             if process.poll() is not None:
                 raise RuntimeError(f"{words[:3]} ended: {log.read_text()}")
             return bool(url or re.search(ADDRESS, log.read_text()))
 
-        until(said, f"{words[0]} listens")
+        until(is_listening, f"{words[0]} listens")
         found = url or re.search(ADDRESS, log.read_text())[0]  # type: ignore[index]
         return Running(found, process)
 
@@ -205,7 +205,7 @@ def manifest(size: int) -> bytes:
 
 
 def rows(size: int) -> str:
-    """Return the rows of such a project as a look brings them."""
+    """Return the rows of such a project as a read returns them."""
     return "\n".join(f"app_{app:03}.{name}" for app in range(apps(size)) for name in _names(size))
 
 

@@ -1,4 +1,4 @@
-"""Who may see the details, and that probes stay open."""
+"""Details may be restricted; probes are answered all the same."""
 
 import ssl
 import urllib.request
@@ -72,7 +72,7 @@ def test_details_can_be_served_with_tls_and_its_files_rotated(
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--token-file=no"], "token_file no: cannot be read, or is empty"),
         (["--tls-cert=x"], "tls_cert and tls_key go together"),
@@ -83,10 +83,12 @@ def test_details_can_be_served_with_tls_and_its_files_rotated(
         ),
     ],
 )
-def test_what_guards_nothing_is_refused(manifest: Path, flags: list[str], said: str) -> None:
+def test_an_unusable_token_or_certificate_is_refused(
+    manifest: Path, flags: list[str], message: str
+) -> None:
     """A token or certificate that cannot be used stops the start, with one line."""
     url = "postgres://u:p@127.0.0.1:1/db"
     with pytest.raises(AssertionError) as ended, Sidecar(manifest, *flags, url=url):
         pass
-    assert said in str(ended.value)
+    assert message in str(ended.value)
     assert "Traceback" not in str(ended.value)

@@ -1,4 +1,4 @@
-"""`sidecar check`: one look, one answer, one exit code."""
+"""`sidecar check`: one read, one answer, one exit code."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def check(manifest: Path, url: str, *flags: str) -> "subprocess.CompletedProcess
 
 
 def test_current_is_zero(migrated: Database, manifest: Path) -> None:
-    """A migrated database gives 0, and a last line that says there is nothing to do."""
+    """A migrated database gives 0, and nothing to do in the last line."""
     ended = check(manifest, migrated.reader)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "default   public  current  45 of 45  20" in ended.stdout
@@ -76,14 +76,14 @@ def test_json_is_one_object_with_the_documented_fields(migrated: Database, manif
 
 
 def test_ahead_is_zero_or_eleven(migrated: Database, manifest: Path) -> None:
-    """Ahead is ready unless --strict or the policy says otherwise."""
+    """Ahead is ready unless --strict or the policy makes it not ready."""
     migrated.execute(NEWER)
     assert check(manifest, migrated.reader).returncode == 0
     assert check(manifest, migrated.reader, "--strict").returncode == 11
     assert check(manifest, migrated.reader, "--on-ahead=not_ready").returncode == 11
 
 
-def test_inconsistent_is_twelve_after_a_second_look(migrated: Database, manifest: Path) -> None:
+def test_inconsistent_is_twelve_after_a_second_read(migrated: Database, manifest: Path) -> None:
     """A dependency without a row is what Django's migrate refuses; both names are shown."""
     migrated.execute("DELETE FROM django_migrations WHERE name = '0010_order_total'")
     ended = check(manifest, migrated.reader)
@@ -108,7 +108,7 @@ def test_colour_is_for_terminals(
 
 
 def test_unreachable_is_twenty(manifest: Path) -> None:
-    """A database that cannot be read is no verdict; JSON says unknown and why."""
+    """A database that cannot be read has the verdict unknown and a reason in the JSON."""
     ended = check(manifest, "postgres://u:p@127.0.0.1:1/db", "--json")
     assert ended.returncode == 20
     (target,) = json.loads(ended.stdout)["targets"]
@@ -117,7 +117,7 @@ def test_unreachable_is_twenty(manifest: Path) -> None:
     assert "pending" not in target
 
 
-def test_an_absent_table_is_said(database: Database, manifest: Path) -> None:
+def test_an_absent_table_is_reported(database: Database, manifest: Path) -> None:
     """Before the first migrate everything is pending, and the missing table is the reason."""
     database.execute("DROP TABLE django_migrations")
     ended = check(manifest, database.reader)

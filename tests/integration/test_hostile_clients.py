@@ -51,7 +51,7 @@ def exchange(sidecar: Sidecar, data: bytes) -> bytes:
 
 
 def healthy(sidecar: Sidecar) -> bool:
-    """Tell whether a probe is answered as kubelet would have it, and soon."""
+    """Return whether a probe is answered with 200, and within the second that kubelet waits."""
     began = time.monotonic()
     answer = exchange(sidecar, PROBE)
     return answer.startswith(b"HTTP/1.1 200 ") and time.monotonic() - began < PATIENCE
@@ -121,7 +121,7 @@ def test_a_crowd_of_idle_connections_keeps_no_probe_out(serving: Sidecar) -> Non
     ],
 )  # fmt: skip
 def test_odd_requests_have_a_plain_answer(serving: Sidecar, request_: bytes, status: bytes) -> None:
-    """Too long, too many, unknown, old or smuggled: an answer of the 400s, and life goes on."""
+    """A request that is too long, unknown, old or smuggled has one answer, and stops no probe."""
     answer = exchange(serving, request_)
     assert answer.split(b" ")[1].startswith(status)
     assert answer.count(b"HTTP/1.") == 1, "one request, one answer"

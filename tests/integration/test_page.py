@@ -50,19 +50,19 @@ def away(database: Database) -> Iterator[tuple[Proxy, str]]:
         yield proxy, database.reader.replace(f":{database.server.port}/", f":{proxy.port}/")
 
 
-def test_a_gate_lives_its_life_on_one_page(
+def test_every_phase_shows_on_one_page(
     visit: Visit, database: Database, manifest: Path, away: tuple[Proxy, str]
 ) -> None:
-    """Waiting, open, holding, closed and draining show without a reload, fit for everybody."""
+    """Waiting, open, holding, closed and draining show without a reload, and are accessible."""
     proxy, url = away
     with Sidecar(manifest, *QUICK, "--drain-delay=60s", url=url) as sidecar:
         visit.page.goto(sidecar.url)
         visit.headline("Not ready")
-        told = visit.text()
-        assert "schema_behind: migrations are missing" in told
-        assert "Next: apply the migrations: python manage.py migrate" in told
-        assert "Pending: 45 migrations, in the order in which migrate runs them" in told
-        assert "contenttypes.0001_initial CreateModel ContentType" in told
+        shown = visit.text()
+        assert "schema_behind: migrations are missing" in shown
+        assert "Next: apply the migrations: python manage.py migrate" in shown
+        assert "Pending: 45 migrations, in the order in which migrate runs them" in shown
+        assert "contenttypes.0001_initial CreateModel ContentType" in shown
         visit.check_appearance("waiting")
 
         database.migrate()
@@ -80,10 +80,10 @@ def test_a_gate_lives_its_life_on_one_page(
 
         database.migrate("orders", "0010")
         visit.headline("Not ready any more")
-        told = visit.text()
-        assert "Pending: 2 migrations" in told
-        assert "risk changes data, for as long as that takes" in told
-        assert "risk adds the column orders.order.archived, NOT NULL without" in told
+        shown = visit.text()
+        assert "Pending: 2 migrations" in shown
+        assert "risk changes data, for as long as that takes" in shown
+        assert "risk adds the column orders.order.archived, NOT NULL without" in shown
         visit.check_appearance("closed")
 
         sidecar.process.terminate()
@@ -93,8 +93,8 @@ def test_a_gate_lives_its_life_on_one_page(
     assert {address.removeprefix(sidecar.url) for address in visit.asked} == {"/", "/status"}
 
 
-def test_before_the_first_look_the_page_says_so(visit: Visit, manifest: Path) -> None:
-    """With a database that never answers the page is there, and says that it is starting."""
+def test_before_the_first_read_the_page_is_there(visit: Visit, manifest: Path) -> None:
+    """With a database that never answers the page shows that the sidecar is starting."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgres://u:p@127.0.0.1:{silent.getsockname()[1]}/db"
         with Sidecar(manifest, "--connect-timeout=60s", url=url) as sidecar:
@@ -103,10 +103,10 @@ def test_before_the_first_look_the_page_says_so(visit: Visit, manifest: Path) ->
             visit.check_appearance("starting")
 
 
-def test_lost_contact_is_said_and_ends_by_itself(
+def test_lost_contact_is_shown_and_ends_by_itself(
     visit: Visit, migrated: Database, manifest: Path
 ) -> None:
-    """A page that no longer hears the sidecar says so, and what it knew; then it is live again."""
+    """A page without answers shows that, and what it last knew, until the sidecar answers again."""
     with Sidecar(manifest, url=migrated.reader) as sidecar:
         until(sidecar.ready, "the gate opens")
         with Proxy(int(sidecar.url.rpartition(":")[2])) as between:
@@ -129,7 +129,7 @@ def test_lost_contact_is_said_and_ends_by_itself(
 def test_a_blocked_run_and_its_durations_are_shown(
     visit: Visit, migrated: Database, manifest: Path
 ) -> None:
-    """Who holds the lock that migrate waits for; then how long each migration took."""
+    """The page shows who holds the lock that migrate waits for; then each migration's duration."""
     migrated.migrate("orders", "0009")
     command = (project.sidecar(), "migrate", f"--manifest={manifest}", "--")
     environment = project.environment(DATABASE_URL=migrated.migrator, EXAMPLE_SLOW_SECONDS="2")
@@ -151,9 +151,9 @@ def test_a_blocked_run_and_its_durations_are_shown(
             report.execute("ROLLBACK")
         assert run.wait(20 * PATIENCE) == 0
         visit.headline("Ready")
-        told = visit.text()
-        assert "The last batch: 3 migrations in" in told
-        seconds = re.search(r"orders.0011_fill_order_totals took ([\d.]+) s", told)
+        shown = visit.text()
+        assert "The last batch: 3 migrations in" in shown
+        seconds = re.search(r"orders.0011_fill_order_totals took ([\d.]+) s", shown)
         assert seconds
         assert float(seconds[1]) == pytest.approx(2.0, rel=0.2)
         visit.check_appearance("migrated")
@@ -211,7 +211,7 @@ def test_a_screen_reader_hears_states_and_not_seconds(
 def test_a_browser_sends_the_token_as_a_password(
     browser: Browser, migrated: Database, manifest: Path
 ) -> None:
-    """With token_file the browser asks its user; a rotated token is said, and a reload asks."""
+    """With token_file the browser asks its user; a rotated token is reported, and a reload asks."""
     file = manifest.with_name("token")
     file.write_text(TOKEN)
     credentials = {"username": "anyone", "password": TOKEN}
@@ -292,14 +292,14 @@ def test_thousands_of_schemas_are_summarised(
             "archive unknown",
         ]
         visit.page.get_by_text("Which schemas").click()
-        told = visit.text()
-        assert "1200 of 4202 schemas have migrations pending" in told
-        assert "tenant_19 and 1180 more" in told
-        assert "and 3000 more: 3000 current" in told
-        assert "shop.0003_x is applied before shop.0002_y" in told
-        assert "conflict between shop.0004_a and shop.0004_b" in told
-        assert "database refuses the sidecar: password authentication failed" in told
-        assert "Rows recorded twice: 2" in told
+        shown = visit.text()
+        assert "1200 of 4202 schemas have migrations pending" in shown
+        assert "tenant_19 and 1180 more" in shown
+        assert "and 3000 more: 3000 current" in shown
+        assert "shop.0003_x is applied before shop.0002_y" in shown
+        assert "conflict between shop.0004_a and shop.0004_b" in shown
+        assert "database refuses the sidecar: password authentication failed" in shown
+        assert "Rows recorded twice: 2" in shown
         visit.check_appearance("many")
 
 

@@ -43,7 +43,7 @@ def run(script: str, folder: Path, **variables: str) -> "subprocess.CompletedPro
 def test_the_pipeline_of_the_docs_runs(
     database: Database, old_release: Path, manifest: Path, tmp_path: Path
 ) -> None:
-    """Bake, diff, up, check, down to the last release, check with its manifest, and up again."""
+    """The script of docs/ci.md bakes, compares, migrates, rolls back, and migrates again."""
     old = tmp_path / "old.json"
     project.bake(old, "--release=1.0", "--no-model-check", app=old_release).check_returncode()
     new = tmp_path / "new"

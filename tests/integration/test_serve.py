@@ -27,9 +27,9 @@ def series(text: str, name: str) -> dict[str, float]:
 
 
 def test_traffic_arrives_only_after_the_last_migration(database: Database, manifest: Path) -> None:
-    """503 with what is pending, 503 while migrating, 200 a moment after the last one."""
+    """/readyz is 503 with what is pending, 503 while migrating, 200 a moment after the last one."""
     with Sidecar(manifest, url=database.reader) as sidecar:
-        until(lambda: "schema_behind" in sidecar.get("/readyz")[1], "it has looked")
+        until(lambda: "schema_behind" in sidecar.get("/readyz")[1], "it has read")
         status, body = sidecar.get("/readyz?verbose")
         assert status == 503
         assert body.startswith(
@@ -53,7 +53,7 @@ def test_traffic_arrives_only_after_the_last_migration(database: Database, manif
 
 
 def test_an_open_gate_holds_no_connection(migrated: Database, manifest: Path) -> None:
-    """Between looks pg_stat_activity shows nothing of an open sidecar."""
+    """Between reads pg_stat_activity shows nothing of an open sidecar."""
     with Sidecar(manifest, url=migrated.reader) as sidecar:
         until(sidecar.ready, "the gate opens")
         mine = f"{SESSIONS} AND datname = '{migrated.name}'"
@@ -63,7 +63,7 @@ def test_an_open_gate_holds_no_connection(migrated: Database, manifest: Path) ->
 def test_a_rollback_closes_the_gate_and_forward_opens_it(
     migrated: Database, manifest: Path
 ) -> None:
-    """One migration rolled back under an open gate closes it after a second look."""
+    """One migration rolled back under an open gate closes it after a second read."""
     with Sidecar(manifest, "--interval=200ms", url=migrated.reader) as sidecar:
         until(sidecar.ready, "the gate opens")
         migrated.migrate("orders", project.BEFORE_LEAF.partition(".")[2])
@@ -75,7 +75,7 @@ def test_a_rollback_closes_the_gate_and_forward_opens_it(
 
 
 def test_a_newer_release_leaves_the_gate_open(migrated: Database, manifest: Path) -> None:
-    """Rows that this release does not know make it ahead, which is ready, and is told."""
+    """Rows that this release does not know make it ahead, which is ready, and is reported."""
     migrated.execute(
         "INSERT INTO django_migrations (app, name, applied) VALUES ('orders', '0013_new', now())"
     )
@@ -84,7 +84,7 @@ def test_a_newer_release_leaves_the_gate_open(migrated: Database, manifest: Path
         assert sidecar.get("/readyz")[1] == "schema_ahead\n"
         assert "1 newer, last orders.0013_new" in sidecar.get("/readyz?verbose")[1]
     with Sidecar(manifest, "--on-ahead=not_ready", url=migrated.reader) as sidecar:
-        until(lambda: "schema_ahead" in sidecar.get("/readyz")[1], "it has looked")
+        until(lambda: "schema_ahead" in sidecar.get("/readyz")[1], "it has read")
         assert not sidecar.ready()
 
 
@@ -115,8 +115,8 @@ def test_an_outage_holds_an_open_gate_and_ends_by_itself(manifest: Path, fault: 
             assert sidecar.ready()
 
 
-def test_metrics_are_not_packed_for_who_refuses_it(database: Database, manifest: Path) -> None:
-    """`q=0` means never (RFC 9110, 12.4.2)."""
+def test_metrics_are_not_compressed_for_who_refuses_it(database: Database, manifest: Path) -> None:
+    """A client that sends `gzip;q=0` gets no gzip (RFC 9110, 12.4.2)."""
     with Sidecar(manifest, url=database.reader) as sidecar:
         for wanted, packed in (("gzip", "gzip"), ("gzip;q=0", None)):
             headers = {"Accept-Encoding": wanted}
@@ -125,10 +125,10 @@ def test_metrics_are_not_packed_for_who_refuses_it(database: Database, manifest:
                 assert answer.headers["Content-Encoding"] == packed
 
 
-def test_metrics_say_what_the_gate_says(database: Database, manifest: Path) -> None:
+def test_metrics_agree_with_the_gate(database: Database, manifest: Path) -> None:
     """Expected is applied plus pending plus hidden by app, phase is one-hot, no name is a label."""
     with Sidecar(manifest, url=database.reader) as sidecar:
-        until(lambda: "schema_behind" in sidecar.get("/readyz")[1], "it has looked")
+        until(lambda: "schema_behind" in sidecar.get("/readyz")[1], "it has read")
         metrics = sidecar.get("/metrics")[1]
         phases = series(metrics, "phase")
         assert sorted(phases) == sorted(f'phase="{phase}"' for phase in Phase)
@@ -177,7 +177,7 @@ def test_head_is_answered_and_other_methods_are_refused(migrated: Database, mani
                 connection.sendall(request.encode())
                 answer = connection.makefile("rb").read()
             assert answer.split(b" ")[1].startswith(status)
-            assert b"Python" not in answer, "the server does not tell what it runs on"
+            assert b"Python" not in answer, "the server does not name what it runs on"
 
 
 def test_sigterm_drains_first_and_ends_with_zero(migrated: Database, manifest: Path) -> None:
@@ -206,8 +206,8 @@ def test_ctrl_c_and_a_second_signal_end_it_cleanly(
         assert "Traceback" not in sidecar.text
 
 
-def test_sigterm_during_a_hung_look_ends_in_time(manifest: Path) -> None:
-    """A database that never answers does not keep a told process from ending."""
+def test_sigterm_during_a_hung_read_ends_in_time(manifest: Path) -> None:
+    """A database that never answers does not keep a terminated process from ending."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgres://u:p@127.0.0.1:{silent.getsockname()[1]}/db"
         with Sidecar(manifest, "--drain-delay=0s", "--connect-timeout=600s", url=url) as sidecar:
@@ -231,14 +231,14 @@ def test_state_file_keeps_a_restarted_sidecar_ready_in_an_outage(
         server.kill()
         with Sidecar(manifest, *flags, url=database.reader) as sidecar:
             assert sidecar.ready()
-            until(lambda: "unreachable" in sidecar.get("/readyz?verbose")[1], "it has looked")
+            until(lambda: "unreachable" in sidecar.get("/readyz?verbose")[1], "it has read")
             assert sidecar.ready()
     with Sidecar(manifest, "--connect-timeout=3s", url=database.reader) as forgetful:
         assert not forgetful.ready()
 
 
 def test_listens_on_ipv4_ipv6_and_unix_sockets(migrated: Database, manifest: Path) -> None:
-    """Several addresses at once, a stale socket file replaced; healthcheck finds each."""
+    """It listens on several addresses, and replaces a stale socket; healthcheck finds each."""
     path = manifest.with_name("s.sock")
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -255,7 +255,7 @@ def test_listens_on_ipv4_ipv6_and_unix_sockets(migrated: Database, manifest: Pat
 
 
 def test_probes_are_answered_while_the_database_hangs(manifest: Path) -> None:
-    """A look that waits for a silent server delays no probe."""
+    """A read that waits for a silent server delays no probe."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgres://u:p@127.0.0.1:{silent.getsockname()[1]}/db"
         with Sidecar(manifest, url=url) as sidecar:

@@ -61,7 +61,7 @@ def test_the_command_runs_though_nobody_reads(
 
 
 def test_gives_up_in_time_even_when_the_database_hangs(database: Database, manifest: Path) -> None:
-    """A look under way does not outlast --timeout; 124 and why."""
+    """A read under way does not outlast --timeout; the exit code is 124."""
     with database.server.connect(database.name) as locker:
         locker.execute("BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
@@ -76,7 +76,7 @@ def test_gives_up_in_time_even_when_the_database_hangs(database: Database, manif
 
 
 def test_ctrl_c_ends_it_with_130(database: Database, manifest: Path) -> None:
-    """An interrupted wait says nothing more, and never starts the command."""
+    """An interrupted wait prints nothing more, and never starts the command."""
     waiting = subprocess.Popen(
         command(manifest, "--", "echo", "started"),
         env=project.environment(DATABASE_URL=database.reader),

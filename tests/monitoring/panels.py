@@ -22,10 +22,10 @@ def panels() -> Iterator[tuple[str, list[str]]]:
     """Yield the title of each panel with what it asks."""
     for panel in dashboard()["panels"]:
         if panel["type"] != "row":
-            yield panel["title"], [_filled(target["expr"]) for target in panel["targets"]]
+            yield panel["title"], [_fill_in(target["expr"]) for target in panel["targets"]]
 
 
-def _filled(query: str) -> str:
+def _fill_in(query: str) -> str:
     for name, value in CHOSEN.items():
         query = re.sub(rf"\${name}\b", value, query)
     assert "$" not in query, query
@@ -47,5 +47,5 @@ def choices(prometheus: Prometheus) -> dict[str, list[str]]:
         if variable["type"] == "query":
             match = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["definition"])
             assert match, variable
-            found[variable["name"]] = prometheus.label_values(_filled(match[1]), match[2])
+            found[variable["name"]] = prometheus.label_values(_fill_in(match[1]), match[2])
     return found

@@ -20,7 +20,7 @@ class Play:
 
     stage: Stage
     patient: bool
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
     began: float = field(default_factory=time.time)
     fired: dict[str, float] = field(default_factory=dict)
     """Alerts, with the seconds from what caused them until they fired."""
@@ -42,7 +42,7 @@ class Play:
             self._contradicts,
             self._is_gone,
         ):
-            self.tell((scene.__doc__ or "").rstrip("."))
+            self.report((scene.__doc__ or "").rstrip("."))
             scene()
         self.ended = time.time()
 
@@ -80,7 +80,7 @@ class Play:
             report.execute("BEGIN")
             report.execute("LOCK TABLE orders_order IN ACCESS SHARE MODE")
             run = stage.sidecar_migrate()
-            until(lambda: self._blocked("a"), "the run is blocked")
+            until(lambda: self._migrate_is_blocked("a"), "the run is blocked")
             self._expect("DjangoSchemaMigrateBlocked")
             report.execute("ROLLBACK")
         _, errors = run.communicate()
@@ -93,7 +93,7 @@ class Play:
             if entry["migration"] == "orders.0011_fill_order_totals"
         )
 
-    def _blocked(self, name: str) -> bool:
+    def _migrate_is_blocked(self, name: str) -> bool:
         (target,) = self.stage.sidecars[name].status()["targets"]
         return bool(target["migrate"] and target["migrate"]["blocked_since"])
 

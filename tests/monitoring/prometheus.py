@@ -1,4 +1,4 @@
-"""A real Prometheus (Debian's) that scrapes what it is told to, with the shipped alerts."""
+"""A real Prometheus (Debian's) that scrapes the addresses it is given, with the shipped alerts."""
 
 import json
 import re
@@ -20,7 +20,7 @@ MINUTE: Final = 0.5
 Series = list[tuple[dict[str, str], list[float]]]
 
 
-def hurried(rules: str) -> dict[str, Any]:
+def shorten_minutes(rules: str) -> dict[str, Any]:
     """Return the alert rules with every minute made shorter."""
     document: dict[str, Any] = yaml.safe_load(rules)
     document["groups"][0]["interval"] = SCRAPE
@@ -45,7 +45,7 @@ class Prometheus:
         needs.program("prometheus", "prometheus")
         self._folder = folder
         self.scrape({})
-        (folder / "alerts.json").write_text(json.dumps(hurried(ALERTS.read_text())))
+        (folder / "alerts.json").write_text(json.dumps(shorten_minutes(ALERTS.read_text())))
         configuration = {
             "global": {
                 "scrape_interval": SCRAPE,
@@ -102,12 +102,12 @@ class Prometheus:
         draft.replace(self._folder / "targets.json")
 
     def now(self, query: str) -> Series:
-        """Return what a query says now."""
+        """Return the result of a query at this moment."""
         found = self._get("query", query=query)["result"]
         return [(entry["metric"], [float(entry["value"][1])]) for entry in found]
 
     def between(self, query: str, start: float, end: float, step: float = 0.5) -> Series:
-        """Return what a query said meanwhile."""
+        """Return the results of a query from start to end, one every `step` seconds."""
         found = self._get("query_range", query=query, start=start, end=end, step=step)["result"]
         return [
             (entry["metric"], [float(value) for _, value in entry["values"]]) for entry in found

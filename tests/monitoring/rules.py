@@ -30,7 +30,7 @@ def promtool(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 def verify(alert: str, folder: Path) -> str:
     """Play each story of an alert with `promtool test rules`; return what went wrong."""
     (rule,) = (rule for rule in rules() if rule["alert"] == alert)
-    # What annotations say is for people; promtool would want each repeated, word by word.
+    # Annotations are for people; promtool would want each repeated, word by word.
     bare = {key: part for key, part in rule.items() if key != "annotations"}
     (folder / "rules.json").write_text(json.dumps({"groups": [{"name": "g", "rules": [bare]}]}))
     tests = [_test(rule, story) for story in STORIES[alert]]

@@ -25,14 +25,14 @@ def main() -> int:
         print("Prometheus, PostgreSQL, and the example project in two releases", flush=True)
         stage.bake()
         with stage:
-            play = Play(stage, patient=True, tell=lambda line: print(f"  {line}", flush=True))
+            play = Play(stage, patient=True, report=lambda line: print(f"  {line}", flush=True))
             play.act()
             empty = show_panels(stage, play)
             wrong = show_alerts(play, folder)
             offered = choices(stage.prometheus)
     shown = "; ".join(f"{name}: {', '.join(values)}" for name, values in offered.items())
     print(f"\nvariables of the dashboard: {shown}")
-    print(f"slow migration: told as {play.slow:.2f} s")
+    print(f"slow migration: reported as {play.slow:.2f} s")
     print(f"{empty} panels without data, {wrong} alerts wrong, {time.monotonic() - began:.0f} s")
     return int(bool(empty or wrong))
 
@@ -57,11 +57,11 @@ def show_alerts(play: Play, folder: Path) -> int:
     wrong = int(checked.returncode != 0)
     for alert in (rule["alert"] for rule in rules()):
         fires = sum(story.fires for story in STORIES[alert])
-        told = verify(alert, folder)
-        stories = f"{fires} + {len(STORIES[alert]) - fires} ok" if not told else "WRONG"
+        problem = verify(alert, folder)
+        stories = f"{fires} + {len(STORIES[alert]) - fires} ok" if not problem else "WRONG"
         after = f"{play.fired[alert]:.1f} s" if alert in play.fired else "NEVER"
         peace = "FIRED" if alert in play.at_peace else "silent"
-        wrong += bool(told) or after == "NEVER" or peace == "FIRED" or health[alert] != "ok"
+        wrong += bool(problem) or after == "NEVER" or peace == "FIRED" or health[alert] != "ok"
         print(f"{alert:32} {health[alert]:9} {stories:12} {after:12} {peace}")
     return wrong
 

@@ -1,4 +1,4 @@
-"""The alert rules fire when they must, stay silent otherwise, and tell people what to do."""
+"""The alert rules fire when they must, stay silent otherwise, and describe what to do."""
 
 from pathlib import Path
 
@@ -29,8 +29,8 @@ def test_an_alert_fires_when_it_must_and_not_otherwise(alert: str, tmp_path: Pat
     assert verify(alert, tmp_path) == ""
 
 
-def test_every_alert_tells_people_what_to_do() -> None:
-    """Severity, one line that names the place, advice, and the right place in the runbook."""
+def test_every_alert_describes_what_to_do() -> None:
+    """An alert has a severity, a summary with its place, advice, and its link to the runbook."""
     for rule in rules():
         assert rule["labels"]["severity"] in {"warning", "critical"}
         notes = rule["annotations"]

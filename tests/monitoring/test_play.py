@@ -49,7 +49,7 @@ def shown(played: Play) -> dict[str, Series]:
 
 @pytest.mark.parametrize("title", [title for title, _ in panels()])
 def test_a_panel_shows_what_happened(shown: dict[str, Series], title: str) -> None:
-    """Each panel's questions find data, and the states that were played."""
+    """Each panel's queries find data, with the values of what was played."""
     values = {value for _, points in shown[title] for value in points}
     assert max(values, default=0) > 0
     assert MUST_SHOW.get(title, set()) <= values
@@ -61,8 +61,8 @@ def test_no_panel_counts_a_migration_once_for_each_pod(shown: dict[str, Series])
         assert max(value for _, points in shown[title] for value in points) == 3
 
 
-def test_the_slow_migration_is_told_within_a_fifth_of_its_length(played: Play) -> None:
-    """Status and metric know how long the example's slow migration has slept."""
+def test_the_slow_migrations_duration_is_right_within_a_fifth(played: Play) -> None:
+    """Status and metric show how long the example's slow migration has slept."""
     assert played.slow == pytest.approx(SLOW, rel=0.2)
     bucket = "max by (le) (max_over_time(django_schema_migration_duration_seconds_bucket[5m]))"
     within = {labels["le"]: count for labels, (count,) in played.stage.prometheus.now(bucket)}

@@ -1,4 +1,4 @@
-"""Weeks in minutes: probes, looks and outages by the thousand, with flat lines: `make soak`.
+"""Weeks in minutes: probes, reads and outages by the thousand, with flat lines: `make soak`.
 
 Prints the sidecar's resident memory, descriptors, threads and connections on the server as
 time goes on, and fails when they grow.
@@ -31,7 +31,7 @@ class Sample:
     """What the sidecar costs at one moment."""
 
     probes: int
-    looks: int
+    reads: int
     outages: int
     resident: int
     descriptors: int
@@ -41,7 +41,7 @@ class Sample:
     def __str__(self) -> str:
         """Return one line of the table."""
         return (
-            f"{self.probes:>9} {self.looks:>8} {self.outages:>8} {self.resident / 1024:>8.1f} MiB"
+            f"{self.probes:>9} {self.reads:>8} {self.outages:>8} {self.resident / 1024:>8.1f} MiB"
             f" {self.descriptors:>5} {self.threads:>8} {self.sessions:>9}"
         )
 
@@ -81,7 +81,7 @@ class Soak:
             self.outages += 1
 
     def _outage(self) -> None:
-        looks = self.looks()
+        reads = self.reads()
         role = "sidecar_reader"
         with self.database.server.connect() as admin:
             admin.execute(f"ALTER ROLE {role} NOLOGIN")  # type: ignore[arg-type]
@@ -89,12 +89,12 @@ class Soak:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'migration-sidecar'"
             )
-            until(lambda: self.looks() > looks, "the outage is noticed")
+            until(lambda: self.reads() > reads, "the outage is noticed")
             admin.execute(f"ALTER ROLE {role} LOGIN")  # type: ignore[arg-type]
         until(lambda: self.sidecar.status()["phase"] == "open", "it recovers", within=60)
 
-    def looks(self) -> int:
-        """Return how often the sidecar has looked, by its own metric."""
+    def reads(self) -> int:
+        """Return how often the sidecar has read, by its own metric."""
         text = self.sidecar.get("/metrics")[1]
         lines = (line for line in text.splitlines() if "_reads_total{" in line)
         return int(sum(float(line.rpartition(" ")[2]) for line in lines))
@@ -106,7 +106,7 @@ class Soak:
         ((sessions,),) = self.database.execute(SESSIONS)
         return Sample(
             self.probes,
-            self.looks(),
+            self.reads(),
             self.outages,
             int(status["VmRSS"].split()[0]),
             sum(1 for _ in (process / "fd").iterdir()),
@@ -115,18 +115,18 @@ class Soak:
         )
 
 
-async def run(soak: Soak, probes: int, looks: int, outages: int) -> list[Sample]:
+async def run(soak: Soak, probes: int, reads: int, outages: int) -> list[Sample]:
     """Do it all at once; return samples spread over the run."""
     work = [asyncio.create_task(soak.probe(probes)) for _ in range(CONNECTIONS)]
     work.append(asyncio.create_task(soak.disturb(outages)))
     samples = []
-    print("   probes    looks  outages  resident      fds  threads  sessions", flush=True)
+    print("   probes    reads  outages  resident      fds  threads  sessions", flush=True)
     for number in range(1, SAMPLES + 1):
         part = number / SAMPLES
         while not (
             soak.probes >= probes * part
             and soak.outages >= outages * part
-            and await asyncio.to_thread(soak.looks) >= looks * part
+            and await asyncio.to_thread(soak.reads) >= reads * part
         ):
             for task in work:
                 if task.done():
@@ -137,7 +137,7 @@ async def run(soak: Soak, probes: int, looks: int, outages: int) -> list[Sample]
     return samples
 
 
-def grown(samples: list[Sample]) -> list[str]:
+def find_growth(samples: list[Sample]) -> list[str]:
     """Return what is more in the last quarter than in the second one."""
     quarter = len(samples) // 4
     early, late = samples[quarter : 2 * quarter], samples[-quarter:]
@@ -156,7 +156,7 @@ def main() -> int:
     """Soak, and print the flat lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--probes", type=int, default=1_000_000)
-    parser.add_argument("--looks", type=int, default=100_000)
+    parser.add_argument("--reads", type=int, default=100_000)
     parser.add_argument("--outages", type=int, default=1_000)
     options = parser.parse_args()
     began = time.monotonic()
@@ -168,9 +168,9 @@ def main() -> int:
         with Sidecar(manifest, "--interval=1ms", url=database.reader) as sidecar:
             until(sidecar.ready, "the gate opens")
             soak = Soak(sidecar, database)
-            samples = asyncio.run(run(soak, options.probes, options.looks, options.outages))
+            samples = asyncio.run(run(soak, options.probes, options.reads, options.outages))
             readiness = f"{soak.refused} of {soak.probes} probes not 200"
-    problems = grown(samples) + ([readiness] if soak.refused else [])
+    problems = find_growth(samples) + ([readiness] if soak.refused else [])
     print(f"soak: {time.monotonic() - began:.0f} s, {readiness}, {'; '.join(problems) or 'flat'}")
     return int(bool(problems))
 

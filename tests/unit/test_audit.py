@@ -16,7 +16,7 @@ SKIPPED = '{"name": "b", "skip_reason": "not found"}'
 @pytest.mark.parametrize(
     ("answer", "code", "told"),
     [
-        (f'{{"dependencies": [{CLEAN}]}}', 0, "run.txt: 1 dependencies looked up"),
+        (f'{{"dependencies": [{CLEAN}]}}', 0, "run.txt: 1 dependencies checked"),
         (f'{{"dependencies": [{FOUND}]}}', 1, "run.txt: a 1: CVE-1, fixed in 2"),
         (f'{{"dependencies": [{CLEAN}, {SKIPPED}]}}', 75, "no answer for 1 of 2 dependencies"),
         (f'{{"dependencies": [{FOUND}, {SKIPPED}]}}', 1, "NOT AUDITED"),

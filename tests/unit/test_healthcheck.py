@@ -19,11 +19,11 @@ from support.process import PATIENCE
 from support.project import environment, sidecar
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\nschema_current\n"
-SHUT = b"HTTP/1.1 503 Service Unavailable\r\n\r\nschema_behind\n"
+NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\n\r\nschema_behind\n"
 
 
 @contextmanager
-def answering(
+def answer_with(
     reply: bytes, family: socket.AddressFamily = socket.AF_INET, path: str = ""
 ) -> Iterator[tuple[str, list[bytes]]]:
     """Answer every connection with these bytes; yield the address and the requests seen."""
@@ -67,20 +67,22 @@ def run(*arguments: str, alone: bool = False, **variables: str) -> "CompletedPro
 
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize(
-    ("reply", "code", "said"), [(OK, 0, "schema_current"), (SHUT, 1, "schema_behind")]
+    ("reply", "code", "body"), [(OK, 0, "schema_current"), (NOT_READY, 1, "schema_behind")]
 )
-def test_200_is_zero_all_else_is_one(*, alone: bool, reply: bytes, code: int, said: str) -> None:
+def test_200_exits_with_0_all_else_with_1(
+    *, alone: bool, reply: bytes, code: int, body: str
+) -> None:
     """The answer's body is shown, for `docker inspect`."""
-    with answering(reply) as (address, requests):
+    with answer_with(reply) as (address, requests):
         ended = run("--url", f"http://{address}", alone=alone)
-    assert (ended.returncode, ended.stdout.strip()) == (code, said)
+    assert (ended.returncode, ended.stdout.strip()) == (code, body)
     assert requests[0].startswith(b"GET /readyz HTTP/1.0\r\n")
 
 
 @pytest.mark.parametrize("stream", [">/dev/full", ">&-"])
 def test_the_answer_counts_though_its_words_are_lost(stream: str) -> None:
     """A full disk under the container's log makes no container unhealthy."""
-    with answering(OK) as (address, _):
+    with answer_with(OK) as (address, _):
         command = [sys.executable, "-I", "-S", healthcheck.__file__, f"--url={address}"]
         line = f"{shlex.join(command)} {stream}"
         assert subprocess.run(["bash", "-c", line], check=False).returncode == 0
@@ -88,7 +90,7 @@ def test_the_answer_counts_though_its_words_are_lost(stream: str) -> None:
 
 def test_live_asks_for_liveness() -> None:
     """--live asks /livez; a path in the URL is asked as it stands."""
-    with answering(OK) as (address, requests):
+    with answer_with(OK) as (address, requests):
         run("--live", "--url", address)
         run(f"--url=http://{address}/startupz")
     assert [request.split()[1] for request in requests] == [b"/livez", b"/startupz"]
@@ -96,12 +98,12 @@ def test_live_asks_for_liveness() -> None:
 
 def test_follows_the_listener_wherever_it_is(tmp_path: Path) -> None:
     """SIDECAR_LISTEN leads to IPv4 and Unix-socket listeners; the first address counts."""
-    with answering(OK) as (address, _):
+    with answer_with(OK) as (address, _):
         assert run(SIDECAR_LISTEN=f"{address},unix:/nowhere").returncode == 0
         port = address.rpartition(":")[2]
         for listen in (f"0.0.0.0:{port}", f":{port}", f"[::]:{port}", port):
             assert run(SIDECAR_LISTEN=listen).returncode == 0, listen
-    with answering(OK, socket.AF_UNIX, str(tmp_path / "s")) as (address, _):
+    with answer_with(OK, socket.AF_UNIX, str(tmp_path / "s")) as (address, _):
         assert run(SIDECAR_LISTEN=address, alone=True).returncode == 0
 
 
@@ -109,7 +111,7 @@ def test_follows_the_listener_wherever_it_is(tmp_path: Path) -> None:
 def test_follows_a_listener_on_ipv6() -> None:
     """SIDECAR_LISTEN leads to a listener on IPv6, and on every address."""
     needs.ipv6()
-    with answering(OK, socket.AF_INET6) as (address, _):
+    with answer_with(OK, socket.AF_INET6) as (address, _):
         assert run(SIDECAR_LISTEN=address).returncode == 0
         port = address.rpartition(":")[2]
         assert run(SIDECAR_LISTEN=f"[::]:{port}").returncode == 0
@@ -130,7 +132,7 @@ def test_its_timeout_is_for_everything_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--url", "127.0.0.1:1"], "no answer: "),
         (["--url", "unix:/nowhere"], "no answer: "),
@@ -142,17 +144,17 @@ def test_its_timeout_is_for_everything_together() -> None:
         (["--verbose"], "unknown argument '--verbose'; see --help"),
     ],
 )
-def test_what_goes_wrong_is_one_line_and_one(arguments: list[str], said: str) -> None:
-    """Docker knows 0 and 1 only; the line says the rest."""
+def test_a_failure_is_one_line_and_exit_code_1(arguments: list[str], message: str) -> None:
+    """The exit code is 1, since Docker knows 0 and 1 only; the line has the cause."""
     ended = run(*arguments)
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 
 def test_another_protocol_is_no_answer() -> None:
     """Whatever listens there and does not speak HTTP is not ready."""
-    with answering(b"SSH-2.0-x\r\n") as (address, _):
+    with answer_with(b"SSH-2.0-x\r\n") as (address, _):
         assert "that is no HTTP server" in run("--url", address).stderr
 
 

@@ -22,12 +22,12 @@ def entries() -> dict[str, str]:
 
 
 def test_every_reason_and_every_alert_has_its_section() -> None:
-    """And none is left over from one that is gone."""
+    """The runbook has a section for each reason and each alert, and no other."""
     assert set(entries()) == {*Reason, *alerts()}
 
 
 def test_each_section_has_its_parts_in_order() -> None:
-    """What it means, what to check, what to do and not to do; for alerts the threshold besides."""
+    """A section has what it means, what to check, do and not do, and for an alert its threshold."""
     for name, text in entries().items():
         parts = re.findall(r"^- \*\*([^*]+)\*\*: \S", text, flags=re.MULTILINE)
         threshold = ["Threshold"] if name in alerts() else []
@@ -35,7 +35,7 @@ def test_each_section_has_its_parts_in_order() -> None:
 
 
 def test_no_link_within_the_runbook_is_dead() -> None:
-    """Each #anchor is a heading."""
+    """Each #anchor in the runbook is one of its headings."""
     targets = set(re.findall(r"\(#([\w-]+)\)", RUNBOOK))
     assert targets <= {name.lower() for name in entries()}
 

@@ -33,7 +33,7 @@ WSGI_APPLICATION = "storefront.wsgi.application"
 
 DATABASES = {"default": database.from_environment(os.environ)}
 if sessions_url := os.environ.get("SESSIONS_DATABASE_URL"):
-    # Sessions may live in a database of their own; routers.py says so.
+    # Sessions may live in a database of their own; see routers.py.
     DATABASES["sessions"] = database.from_url(sessions_url)
     DATABASE_ROUTERS = ["storefront.routers.Sessions"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

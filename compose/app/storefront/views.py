@@ -16,5 +16,5 @@ def index(request):
 
 
 def ping(request):
-    """Say that the process is up, without a look at the database."""
+    """Answer while the process is up, without using the database."""
     return HttpResponse("pong\n", content_type="text/plain")

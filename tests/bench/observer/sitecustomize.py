@@ -1,10 +1,10 @@
-"""Measures from inside for how long a sidecar's event loop does not turn.
+"""Records from inside for how long a sidecar's event loop is kept from its next iteration.
 
-A turn lasts from one question for new events to the next. Counted is the CPU time that the
-whole process uses in it, which is what keeps the loop from turning, whatever else the machine
-is doing; and by how much a question was answered late, as far as another of our threads was
-running. A tick each millisecond asks often enough to see that. SIGUSR2 writes the longest
-turn so far, in seconds, to the file BENCH_STALL, and begins anew.
+An iteration lasts from one call of `select` to the next. Counted is the CPU time that the
+whole process uses in it, which is what keeps the loop from iterating, whatever else the machine
+is doing; and by how much `select` returned late, as far as another of our threads was running.
+A tick each millisecond calls it often enough to see that. SIGUSR2 writes the longest
+iteration so far, in seconds, to the file BENCH_STALL, and begins anew.
 """
 
 import asyncio
@@ -24,11 +24,13 @@ class _Observer:
         self._late = 0.0
         self._resumed = time.process_time()
         self._select = loop._selector.select
-        loop._selector.select = self._observed
+        loop._selector.select = self._select_and_record
         loop.add_signal_handler(signal.SIGUSR2, self._write)
         self._tick()
 
-    def _observed(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def _select_and_record(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
         spent = time.process_time()
         self._longest = max(self._longest, self._late + spent - self._resumed)
         asked = time.monotonic()

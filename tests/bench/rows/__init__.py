@@ -1,1 +1,1 @@
-"""The rows of the table: each module measures one thing, in rounds, beside its peers."""
+"""The rows of the table: a module for each quantity, measured in rounds beside its peers."""

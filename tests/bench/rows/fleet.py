@@ -76,7 +76,7 @@ def run(stage: Stage) -> Iterator[Line]:
 
 def _server(postmaster: int) -> float:
     """Return the CPU seconds of the server with all its sessions, ended ones too."""
-    return measure.cpu(*measure.family(postmaster)) + measure.reaped(postmaster)
+    return measure.cpu(*measure.family(postmaster)) + measure.cpu_of_ended_children(postmaster)
 
 
 async def _watch(data: bytes, url: str) -> None:

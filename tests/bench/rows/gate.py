@@ -52,7 +52,7 @@ def _latencies(stage: Stage) -> list[float]:
     """Return latencies of one sidecar, which sees the last migrations go and come again."""
     database = stage.database(500)
     ours = stage.sidecar(500, "--interval=100ms")
-    client.opened(ours.address, PROBE)
+    client.await_ready(ours.address, PROBE)
     found = []
     chance = random.Random(stage.rounds)  # noqa: S311 - no secret
     with stage.server.connect(database.name) as admin:

@@ -24,12 +24,12 @@ def run(stage: Stage) -> Iterator[Line]:
         data, recorded = manifest(size), Recorded(rows(size))
         reading, first, steady = [], [], []
         for _ in range(stage.rounds):
-            spent, expected = _timed(lambda data=data: decode(data))
-            checked, _ = _timed(lambda expected=expected: check(expected))
+            spent, expected = _time_call(lambda data=data: decode(data))
+            checked, _ = _time_call(lambda expected=expected: check(expected))
             reading.append(spent + checked)
             keys = recorded.keys()
-            first.append(_timed(lambda e=expected, k=keys: compare(e, k))[0])
-            steady.append(_timed(lambda e=expected, k=keys: compare(e, k))[0])
+            first.append(_time_call(lambda e=expected, k=keys: compare(e, k))[0])
+            steady.append(_time_call(lambda e=expected, k=keys: compare(e, k))[0])
         theirs = [executor(stage, size) for _ in steady] if size <= DJANGO else []
         peer = "Django's executor: load and plan" if theirs else ""
         goal = at_most(25, "ms") if size == SIZES[-1] else None
@@ -39,7 +39,7 @@ def run(stage: Stage) -> Iterator[Line]:
         yield line(f"reading the manifest, {size:,} migrations, CPU", reading, "ms")
 
 
-def _timed(call: Callable[[], T]) -> tuple[float, T]:
+def _time_call(call: Callable[[], T]) -> tuple[float, T]:
     gc.collect()
     began = time.process_time()
     result = call()

@@ -23,7 +23,7 @@ EVERYTHING = "import aiohttp.web, asyncpg, prometheus_client"
 def run(stage: Stage) -> Iterator[Line]:
     """Yield the lines."""
     server = stage.sidecar(500)
-    client.opened(server.address, PROBE)
+    client.await_ready(server.address, PROBE)
     compiled = stage.folder / "healthcheck.pyc"
     py_compile.compile(healthcheck.__file__, str(compiled))
     alone = [PYTHON, "-I", "-S"]

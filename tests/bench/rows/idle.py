@@ -1,6 +1,6 @@
-"""What an open gate costs all day: probes every 5 s, scrapes every 15 s, looks every 30 s.
+"""What an open gate costs all day: probes every 5 s, scrapes every 15 s, reads every 30 s.
 
-Played ten times as fast, and told as a share of a core at the real pace.
+Played ten times as fast, and shown as a share of a core at the real pace.
 """
 
 import time
@@ -22,7 +22,7 @@ def run(stage: Stage) -> Iterator[Line]:
     """Yield the lines."""
     ours = stage.sidecar(500, f"--interval={30 / FASTER}s")
     database = stage.database(500)
-    client.opened(ours.address, PROBE)
+    client.await_ready(ours.address, PROBE)
     client.get(ours.address, SCRAPE)
     time.sleep(1)
     held, share = [], []
@@ -37,7 +37,7 @@ def run(stage: Stage) -> Iterator[Line]:
                     client.get(ours.address, SCRAPE)
                 held.append(float(_number(admin, SESSIONS)))
             share.append((ours.cpu() - before) / (time.monotonic() - began) / FASTER)
-        time.sleep(1)  # A session counts once it has told the statistics.
+        time.sleep(1)  # A session counts once its statistics are written.
         minutes = (time.monotonic() - begun) * FASTER / 60
         new = (_number(admin, CONNECTED.format(database.name)) - connected) / minutes
     yield line("idle, open gate: share of a core", share, "%", at_most(0.1, "%"))

@@ -18,7 +18,7 @@ def run(stage: Stage) -> Iterator[Line]:
     ours, naive, django, flat = [], [], [], []
     for _ in range(2):
         sidecar = stage.sidecar(500, "--interval=5ms")
-        client.opened(sidecar.address, PROBE)
+        client.await_ready(sidecar.address, PROBE)
         half = _load(sidecar)
         ours.append(_load(sidecar))
         flat.append(ours[-1] - half)
@@ -27,8 +27,8 @@ def run(stage: Stage) -> Iterator[Line]:
         _load(peer, reads=False)
         naive.append(measure.resident(*peer.processes))
         gunicorn = stage.gunicorn(500)
-        client.opened(gunicorn.address, PROBE)
-        client.times(gunicorn.address, PROBE, 10)
+        client.await_ready(gunicorn.address, PROBE)
+        client.measure_latencies(gunicorn.address, PROBE, 10)
         django.append(measure.resident(*gunicorn.processes))
     what = "memory, 500 migrations"
     yield line(what, ours, "MiB", within(1.1), peer="naive imports, serving", theirs=naive)
@@ -36,18 +36,18 @@ def run(stage: Stage) -> Iterator[Line]:
     yield line("memory, growth over the second half", flat, "MiB", at_most(0.5, "MiB"))
     for size in (5_000, 50_000):
         sidecar = stage.sidecar(size)
-        client.opened(sidecar.address, PROBE, within=60)
+        client.await_ready(sidecar.address, PROBE, within=60)
         figure = measure.resident(*sidecar.processes)
         yield line(f"memory, {size:,} migrations", [figure], "MiB")
 
 
 def _load(server: Running, *, reads: bool = True) -> float:
     """Do half of it all; return the memory afterwards."""
-    client.times(server.address, PROBE, PROBES // 2)
-    client.times(server.address, SCRAPE, SCRAPES // 2)
+    client.measure_latencies(server.address, PROBE, PROBES // 2)
+    client.measure_latencies(server.address, SCRAPE, SCRAPES // 2)
     begun = _count_reads(server) if reads else 0
     while reads and _count_reads(server) < begun + READS // 2:
-        client.times(server.address, PROBE, 10)
+        client.measure_latencies(server.address, PROBE, 10)
     return measure.resident(*server.processes)
 
 

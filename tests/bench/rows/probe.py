@@ -25,7 +25,7 @@ def run(stage: Stage) -> Iterator[Line]:
         ASYNCIO: stage.peer("bare_asyncio.py"),
     }
     for server in servers.values():
-        client.opened(server.address, REQUEST)
+        client.await_ready(server.address, REQUEST)
     cpu: dict[str, list[float]] = {name: [] for name in servers}
     median: dict[str, list[float]] = {name: [] for name in servers}
     rate: dict[str, list[float]] = {name: [] for name in servers}
@@ -54,7 +54,7 @@ def run(stage: Stage) -> Iterator[Line]:
 
 def measure(server: Running, count: int, request: bytes = REQUEST) -> tuple[float, float]:
     """Return CPU a probe, and the median time of one."""
-    client.times(server.address, request, 2)
+    client.measure_latencies(server.address, request, 2)
     before = server.cpu()
-    took = client.times(server.address, request, count)
+    took = client.measure_latencies(server.address, request, count)
     return (server.cpu() - before) / count, statistics.median(took)

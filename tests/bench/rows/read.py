@@ -72,7 +72,7 @@ async def _read_costs(stage: Stage, size: int) -> dict[str, float]:
         await connection.fetch(RECORDS)
     found["records"] = (time.process_time() - before) / each
     found["records, server"] = (measure.cpu(session) - server) / each
-    found["changed"] = await _changed(stage, postgres, database.name, each)
+    found["changed"] = await _cost_of_a_change(stage, postgres, database.name, each)
     await postgres.release()
     before = time.process_time()
     for _ in range(5):
@@ -82,7 +82,7 @@ async def _read_costs(stage: Stage, size: int) -> dict[str, float]:
     return found
 
 
-async def _changed(stage: Stage, postgres: Postgres, name: str, each: int) -> float:
+async def _cost_of_a_change(stage: Stage, postgres: Postgres, name: str, each: int) -> float:
     """Return the cost of a read which finds a new row, with what makes keys of the text."""
     spent = 0.0
     admin = await asyncpg.connect(stage.server.url(name))

@@ -15,12 +15,12 @@ EACH = 200
 def run(stage: Stage) -> Iterator[Line]:
     """Yield the lines."""
     ours, naive, exporter = stage.sidecar(500), stage.peer("naive.py"), stage.sql_exporter(500)
-    client.opened(ours.address, PROBE)
+    client.await_ready(ours.address, PROBE)
     targets = {"/readyz": (ours, PROBE), "ours": (ours, SCRAPE), "naive": (naive, SCRAPE)}
     if exporter:
         targets["exporter"] = (exporter, SCRAPE)
     for server, request in targets.values():
-        client.opened(server.address, request)
+        client.await_ready(server.address, request)
     cpu: dict[str, list[float]] = {name: [] for name in targets}
     for _ in range(stage.rounds):
         for name, (server, request) in targets.items():

@@ -27,13 +27,13 @@ def run(stage: Stage) -> Iterator[Line]:
         ours = stage.sidecar(
             *(size, "--interval=50ms"), PYTHONPATH=str(observer), BENCH_STALL=str(file)
         )
-        client.opened(ours.address, PROBE, within=60)
+        client.await_ready(ours.address, PROBE, within=60)
         for what, change in (("nothing new", False), ("a new row each time", True)):
             stalls = [_stall(stage, ours, file, size, change=change) for _ in range(stage.rounds)]
             yield line(f"longest stall, {size:,} rows, {what}", stalls, "ms", at_most(limit, "ms"))
         yield line(
             f"longest stall, {size:,} rows, from start to open",
-            *([_opening(stage, size, observer) for _ in range(min(stage.rounds, 3))], "ms"),
+            *([_opening_stall(stage, size, observer) for _ in range(min(stage.rounds, 3))], "ms"),
         )
 
 
@@ -62,10 +62,10 @@ def _stall(stage: Stage, ours: Running, file: Path, size: int, *, change: bool) 
     return sorted(longest)[1]
 
 
-def _opening(stage: Stage, size: int, observer: Path) -> float:
+def _opening_stall(stage: Stage, size: int, observer: Path) -> float:
     file = stage.folder / f"opening-{time.monotonic_ns()}"
     ours = stage.sidecar(size, PYTHONPATH=str(observer), BENCH_STALL=str(file))
-    client.opened(ours.address, PROBE, within=60)
+    client.await_ready(ours.address, PROBE, within=60)
     stall = _read(ours, file)
     ours.process.terminate()
     return stall
@@ -74,5 +74,5 @@ def _opening(stage: Stage, size: int, observer: Path) -> float:
 def _read(ours: Running, file: Path) -> float:
     file.unlink(missing_ok=True)
     ours.process.send_signal(signal.SIGUSR2)
-    until(file.exists, "the stall is told", within=60)
+    until(file.exists, "the stall is written", within=60)
     return float(file.read_text())

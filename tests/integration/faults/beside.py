@@ -1,4 +1,4 @@
-"""The sidecar of a cell: started under a prefix, probed without pause, looked into."""
+"""The sidecar of a cell: started under a prefix, probed without pause, inspected."""
 
 import json
 import signal
@@ -31,7 +31,7 @@ class Usage:
     tasks: int
 
     def within(self, other: "Usage") -> bool:
-        """Tell whether this is no more than the other."""
+        """Return whether this is no more than the other."""
         return (
             self.descriptors <= other.descriptors
             and self.threads <= other.threads
@@ -82,7 +82,7 @@ class Beside(Sidecar):
         return int(head.split(b" ", 2)[1]), body.decode()
 
     def usage(self) -> Usage:
-        """Look into it; nobody may be probing."""
+        """Return what it holds now; nobody may be probing."""
         self._tasks.unlink(missing_ok=True)
         self.process.send_signal(signal.SIGUSR2)
         until(self._tasks.exists, "the sidecar counts its tasks")
@@ -91,7 +91,7 @@ class Beside(Sidecar):
         return Usage(_descriptors(process), threads, tasks)
 
     def phases(self, start: int = 0) -> list[str]:
-        """Return the gate's phases as the log tells them, from a line on."""
+        """Return the gate's phases as the log shows them, from a line on."""
         phases = [line["phase"] for line in self.log[start:] if "phase" in line]
         return [phase for at, phase in enumerate(phases) if phases[at - 1 : at] != [phase]]
 
@@ -110,7 +110,7 @@ def _descriptors(process: Path) -> int:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one probe was told; code None is a probe that was not answered in time."""
+    """What one probe was answered; code None is a probe that was not answered in time."""
 
     asked: float
     at: float
@@ -125,7 +125,7 @@ class Sample:
 
 
 class Probes:
-    """Three clients that ask without pause: is it ready, is it alive, what does it say."""
+    """Three clients that ask without pause: is it ready, is it alive, what is its status."""
 
     def __init__(self, sidecar: Beside) -> None:
         """Take whom to ask."""
@@ -133,13 +133,13 @@ class Probes:
         self._over = threading.Event()
         self.ready: list[Sample] = []
         self.live: list[Sample] = []
-        self.told: list[Sample] = []
+        self.statuses: list[Sample] = []
         self._threads = [
             threading.Thread(target=self._ask, args=arguments)
             for arguments in (
                 ("/readyz", self.ready, 0.01),
                 ("/livez", self.live, 0.1),
-                ("/status", self.told, 0.03),
+                ("/status", self.statuses, 0.03),
             )
         ]
 
@@ -155,30 +155,28 @@ class Probes:
         for thread in self._threads:
             thread.join()
 
-    def await_telling(
-        self, condition: Callable[[Document], bool], what: str, since: float
-    ) -> float:
+    def await_status(self, condition: Callable[[Document], bool], what: str, since: float) -> float:
         """Return how long after `since` /status first met the condition."""
         seen = 0
 
-        def told() -> bool:
+        def is_met() -> bool:
             nonlocal seen
-            for sample in self.told[seen:]:
+            for sample in self.statuses[seen:]:
                 seen += 1
                 if sample.at > since and sample.code == 200 and condition(sample.document):
                     return True
             return False
 
         try:
-            until(told, what)
+            until(is_met, what)
         except AssertionError as error:
-            raise AssertionError(f"{error}; it told last: {self.told[-1].body}") from None
-        return self.told[seen - 1].at - since
+            raise AssertionError(f"{error}; last status: {self.statuses[-1].body}") from None
+        return self.statuses[seen - 1].at - since
 
     def readiness(self, start: float = 0) -> str:
-        """Return what /readyz said to who asked since then, such as 200→503→200."""
-        said = ["none" if s.code is None else str(s.code) for s in self.ready if start <= s.asked]
-        return "→".join(code for at, code in enumerate(said) if said[at - 1 : at] != [code])
+        """Return what /readyz answered to who asked since then, such as 200→503→200."""
+        codes = ["none" if s.code is None else str(s.code) for s in self.ready if start <= s.asked]
+        return "→".join(code for at, code in enumerate(codes) if codes[at - 1 : at] != [code])
 
     def _ask(self, path: str, samples: list[Sample], pause: float) -> None:
         code: int | None

@@ -14,7 +14,16 @@ from typing import Final
 import psycopg
 
 from integration.faults.beside import Document
-from integration.faults.stage import ELSEWHERE, NEWER, Place, Row, Stage, State, record_anew, told
+from integration.faults.stage import (
+    ELSEWHERE,
+    NEWER,
+    Place,
+    Row,
+    Stage,
+    State,
+    record_anew,
+    target_of,
+)
 from sidecar.core.reason import Reason
 from support.database import Database
 from support.faketime import ClockedServer
@@ -38,9 +47,9 @@ class Effect(Enum):
     """What a fault may do to the gate."""
 
     OUTAGE = auto()
-    """Nothing can be read: an open gate holds, a shut one stays shut."""
+    """Nothing can be read: an open gate holds, any other stays as it is."""
     REGRESSION = auto()
-    """The schema is behind: an open gate closes, once a second look agrees."""
+    """The schema is behind: an open gate closes, once a second read agrees."""
     SILENCE = auto()
     """The sidecar itself answers nothing, neither yes nor no."""
     NONE = auto()
@@ -49,17 +58,17 @@ class Effect(Enum):
 
 @dataclass(frozen=True)
 class Failed:
-    """/status says that a look failed, for this reason."""
+    """/status shows that a read failed, for this reason."""
 
     reason: Reason
-    says: str = ""
-    """A pattern in its message."""
+    message: str = ""
+    """A pattern in the target's message."""
 
     def __call__(self, document: Document, _: Stage) -> bool:
-        """Tell whether it says so."""
-        target = told(document)
+        """Return whether it does."""
+        target = target_of(document)
         return target["reason"] == self.reason and bool(
-            re.search(self.says, target.get("message") or "")
+            re.search(self.message, target.get("message") or "")
         )
 
 
@@ -70,7 +79,7 @@ class Fault:
     name: str
     act: Act
     seen: Seen
-    """Whether /status tells of it."""
+    """Whether /status shows it."""
     effect: Effect = Effect.OUTAGE
     place: Place = Place.SHARED
     lifts: bool = True
@@ -94,37 +103,37 @@ def _victim(on: Stage) -> str:
     return BEFORE_LEAF if on.state is State.WAITING else LEAF
 
 
-def _missing(document: Document, on: Stage) -> bool:
+def _shows_pending(document: Document, on: Stage) -> bool:
     lost = [BEFORE_LEAF, LEAF] if on.state is State.WAITING else [LEAF]
-    return told(document).get("pending") == lost
+    return target_of(document).get("pending") == lost
 
 
-def _no_table(document: Document, _: Stage) -> bool:
-    return told(document).get("note") == "there is no table django_migrations in public"
+def _shows_no_table(document: Document, _: Stage) -> bool:
+    return target_of(document).get("note") == "there is no table django_migrations in public"
 
 
-def _clock_is_off(document: Document, _: Stage) -> bool:
-    looked = datetime.fromisoformat(told(document)["read_at"])
-    return abs(looked + timedelta(days=DAYS) - datetime.now(UTC)) < timedelta(minutes=1)
+def _shows_clock_off(document: Document, _: Stage) -> bool:
+    read_at = datetime.fromisoformat(target_of(document)["read_at"])
+    return abs(read_at + timedelta(days=DAYS) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def _never(*_: object) -> bool:
-    return False  # what does not answer tells nothing
+def _shows_nothing(*_: object) -> bool:
+    return False  # what does not answer shows nothing
 
 
-def _newer(document: Document, _: Stage) -> bool:
-    return told(document).get("newer") == [NEWER]
+def _shows_newer(document: Document, _: Stage) -> bool:
+    return target_of(document).get("newer") == [NEWER]
 
 
 @contextmanager
-def killed(on: Stage) -> Iterator[None]:
+def kill_server(on: Stage) -> Iterator[None]:
     on.server.kill()
     yield
     on.server.start()
 
 
 @contextmanager
-def paused(on: Stage) -> Iterator[None]:
+def pause_server(on: Stage) -> Iterator[None]:
     on.server.pause()
     try:
         yield
@@ -133,7 +142,7 @@ def paused(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def stopped(on: Stage, mode: str) -> Iterator[None]:
+def stop_server(on: Stage, mode: str) -> Iterator[None]:
     clients = [on.server.connect() for _ in range(3)]
     on.server.stop(mode)
     for client in clients:
@@ -143,21 +152,21 @@ def stopped(on: Stage, mode: str) -> Iterator[None]:
 
 
 @contextmanager
-def proxied(on: Stage, mode: Mode) -> Iterator[None]:
+def set_proxy_mode(on: Stage, mode: Mode) -> Iterator[None]:
     on.proxy.mode = mode
     yield
     on.proxy.mode = Mode.PASS
 
 
 @contextmanager
-def dropped_packets(on: Stage) -> Iterator[None]:
+def drop_packets(on: Stage) -> Iterator[None]:
     on.link.drop()
     yield
     on.link.restore()
 
 
 @contextmanager
-def crowded(on: Stage) -> Iterator[None]:
+def fill_connections(on: Stage) -> Iterator[None]:
     with ExitStack() as crowd, on.server.connect() as one:
         with suppress(psycopg.OperationalError):
             while True:
@@ -167,7 +176,7 @@ def crowded(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def role_dropped(on: Stage) -> Iterator[None]:
+def drop_role(on: Stage) -> Iterator[None]:
     on.execute(f"DROP OWNED BY {on.role}")
     on.execute(f"DROP ROLE {on.role}")
     yield
@@ -175,7 +184,7 @@ def role_dropped(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def password_changed(on: Stage) -> Iterator[None]:
+def change_password(on: Stage) -> Iterator[None]:
     on.execute(f"ALTER ROLE {on.role} PASSWORD '{ROTATED}'")
     on.server.execute(on.end_sessions)
     yield
@@ -183,14 +192,14 @@ def password_changed(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def revoked(on: Stage) -> Iterator[None]:
+def revoke_permission(on: Stage) -> Iterator[None]:
     on.execute(f"REVOKE SELECT ON django_migrations FROM {on.role}")
     yield
     on.execute(f"GRANT SELECT ON django_migrations TO {on.role}")
 
 
 @contextmanager
-def renamed(on: Stage) -> Iterator[None]:
+def rename_database(on: Stage) -> Iterator[None]:
     name, other = on.database.name, f"{on.database.name}_renamed"
 
     def rename(old: str, new: str) -> None:
@@ -206,21 +215,21 @@ def renamed(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def locked(on: Stage) -> Iterator[None]:
+def lock_table(on: Stage) -> Iterator[None]:
     with on.server.connect(on.database.name) as locker:
         locker.execute("BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
         yield
 
 
 @contextmanager
-def table_dropped(on: Stage) -> Iterator[None]:
+def drop_table(on: Stage) -> Iterator[None]:
     on.execute("DROP TABLE django_migrations")
     yield
     record_anew(on.database, on.role, on.rows)
 
 
 @contextmanager
-def restored(on: Stage) -> Iterator[None]:
+def restore_table(on: Stage) -> Iterator[None]:
     """Restore a real dump in which one name is another: as many rows, the same ids."""
     app, _, name = _victim(on).partition(".")
     others = [(a, "other_" + n if (a, n) == (app, name) else n, at) for a, n, at in on.rows]
@@ -251,7 +260,7 @@ def _dump(database: Database) -> str:
 
 
 @contextmanager
-def deleted(on: Stage) -> Iterator[None]:
+def delete_row(on: Stage) -> Iterator[None]:
     app, _, name = _victim(on).partition(".")
     on.execute(f"DELETE FROM django_migrations WHERE app = '{app}' AND name = '{name}'")
     yield
@@ -259,7 +268,7 @@ def deleted(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def server_clock_wrong(on: Stage) -> Iterator[None]:
+def step_server_clock(on: Stage) -> Iterator[None]:
     assert isinstance(on.server, ClockedServer)
     on.server.clock.step(-DAYS)
     on.record(NEWER)  # by its date the oldest row of all
@@ -269,14 +278,14 @@ def server_clock_wrong(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def sidecar_clock_stepped(on: Stage) -> Iterator[None]:
+def step_sidecar_clock(on: Stage) -> Iterator[None]:
     on.clock.step(-DAYS)
     yield
     on.clock.step(0)
 
 
 @contextmanager
-def sidecar_stopped(on: Stage) -> Iterator[None]:
+def stop_sidecar(on: Stage) -> Iterator[None]:
     on.sidecar.process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -285,7 +294,7 @@ def sidecar_stopped(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def loop_blocked(on: Stage) -> Iterator[None]:
+def block_event_loop(on: Stage) -> Iterator[None]:
     on.sidecar.blocked.touch()
     on.sidecar.process.send_signal(signal.SIGUSR1)
     try:
@@ -295,7 +304,7 @@ def loop_blocked(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def failed_over(on: Stage, *, silently: bool) -> Iterator[None]:
+def fail_over(on: Stage, *, silently: bool) -> Iterator[None]:
     """Lose the first server; then promote the second, and record a row that only it has."""
     first, second = on.server, on.replica
     until(lambda: second.follows(first), "the replica has caught up")
@@ -312,72 +321,80 @@ def failed_over(on: Stage, *, silently: bool) -> Iterator[None]:
 
 
 @contextmanager
-def moved(on: Stage) -> Iterator[None]:
+def move_name(on: Stage) -> Iterator[None]:
     on.proxy.mode = Mode.REFUSE
     yield
     on.names.point(ELSEWHERE)
 
 
 FAULTS: Final = (
-    Fault("server killed (SIGKILL)", killed, Failed(UNREACHABLE), place=Place.OWN),
-    Fault("server stopped (SIGSTOP)", paused, Failed(TIMEOUT), place=Place.OWN),
-    Fault("server restarted", partial(stopped, mode="fast"), Failed(UNREACHABLE), place=Place.OWN),
+    Fault("server killed (SIGKILL)", kill_server, Failed(UNREACHABLE), place=Place.OWN),
+    Fault("server stopped (SIGSTOP)", pause_server, Failed(TIMEOUT), place=Place.OWN),
+    Fault(
+        "server restarted", partial(stop_server, mode="fast"), Failed(UNREACHABLE), place=Place.OWN
+    ),
     Fault(
         "immediate shutdown with clients",
-        partial(stopped, mode="immediate"),
+        partial(stop_server, mode="immediate"),
         Failed(UNREACHABLE),
         place=Place.OWN,
     ),
-    Fault("refused", partial(proxied, mode=Mode.REFUSE), Failed(UNREACHABLE)),
-    Fault("black-holed (proxy)", partial(proxied, mode=Mode.SILENT), Failed(TIMEOUT)),
-    Fault("packets dropped (namespace)", dropped_packets, Failed(TIMEOUT), place=Place.APART),
-    Fault("reset mid-query", partial(proxied, mode=Mode.RESET), Failed(UNREACHABLE)),
-    Fault("slow answers", partial(proxied, mode=Mode.DELAY), Failed(TIMEOUT)),
-    Fault("truncated answers", partial(proxied, mode=Mode.TRUNCATE), Failed(UNREACHABLE)),
-    Fault("corrupted answers", partial(proxied, mode=Mode.CORRUPT), Failed(UNREACHABLE)),
+    Fault("refused", partial(set_proxy_mode, mode=Mode.REFUSE), Failed(UNREACHABLE)),
+    Fault("black-holed (proxy)", partial(set_proxy_mode, mode=Mode.SILENT), Failed(TIMEOUT)),
+    Fault("packets dropped (namespace)", drop_packets, Failed(TIMEOUT), place=Place.APART),
+    Fault("reset mid-query", partial(set_proxy_mode, mode=Mode.RESET), Failed(UNREACHABLE)),
+    Fault("slow answers", partial(set_proxy_mode, mode=Mode.DELAY), Failed(TIMEOUT)),
+    Fault("truncated answers", partial(set_proxy_mode, mode=Mode.TRUNCATE), Failed(UNREACHABLE)),
+    Fault("corrupted answers", partial(set_proxy_mode, mode=Mode.CORRUPT), Failed(UNREACHABLE)),
     Fault(
         "too many connections",
-        crowded,
-        Failed(UNREACHABLE, says="too many clients|remaining connection slots"),
+        fill_connections,
+        Failed(UNREACHABLE, message="too many clients|remaining connection slots"),
         place=Place.OWN,
     ),
-    Fault("role dropped", role_dropped, Failed(DENIED)),
+    Fault("role dropped", drop_role, Failed(DENIED)),
     Fault(
         "password changed, then rotated",
-        password_changed,
-        Failed(DENIED, says="password authentication failed"),
+        change_password,
+        Failed(DENIED, message="password authentication failed"),
         place=Place.PASSWORD_FILE,
     ),
-    Fault("permission revoked", revoked, Failed(DENIED, says="GRANT SELECT ON django_migrations")),
-    Fault("database renamed", renamed, Failed(DENIED, says="does not exist")),
-    Fault("table locked", locked, Failed(TIMEOUT, says="locked by another session")),
-    Fault("table dropped and recreated", table_dropped, _no_table, Effect.REGRESSION),
-    Fault("table restored, ids reset", restored, _missing, Effect.REGRESSION),
-    Fault("rows deleted, re-inserted", deleted, _missing, Effect.REGRESSION),
-    Fault("server's clock wrong", server_clock_wrong, _newer, Effect.NONE, Place.CLOCKED_SERVER),
+    Fault(
+        "permission revoked",
+        revoke_permission,
+        Failed(DENIED, message="GRANT SELECT ON django_migrations"),
+    ),
+    Fault("database renamed", rename_database, Failed(DENIED, message="does not exist")),
+    Fault("table locked", lock_table, Failed(TIMEOUT, message="locked by another session")),
+    Fault("table dropped and recreated", drop_table, _shows_no_table, Effect.REGRESSION),
+    Fault("table restored, ids reset", restore_table, _shows_pending, Effect.REGRESSION),
+    Fault("rows deleted, re-inserted", delete_row, _shows_pending, Effect.REGRESSION),
+    Fault(
+        "server's clock wrong", step_server_clock, _shows_newer, Effect.NONE, Place.CLOCKED_SERVER
+    ),
     Fault(
         "sidecar's clock stepped",
-        sidecar_clock_stepped,
-        _clock_is_off,
+        step_sidecar_clock,
+        _shows_clock_off,
         Effect.NONE,
         Place.CLOCKED_SIDECAR,
         lifts=False,
     ),
-    Fault("sidecar stopped (SIGSTOP)", sidecar_stopped, _never, Effect.SILENCE, lifts=False),
-    Fault("event loop blocked", loop_blocked, _never, Effect.SILENCE, lifts=False),
+    Fault("sidecar stopped (SIGSTOP)", stop_sidecar, _shows_nothing, Effect.SILENCE, lifts=False),
+    Fault("event loop blocked", block_event_loop, _shows_nothing, Effect.SILENCE, lifts=False),
     Fault(
         "failover, first comes back stale",
-        partial(failed_over, silently=False),
+        partial(fail_over, silently=False),
         Failed(UNREACHABLE),
         place=Place.PAIR,
         healed=Reason.SCHEMA_AHEAD,
     ),
     Fault(
         "failover, first stays silent",
-        partial(failed_over, silently=True),
+        partial(fail_over, silently=True),
         Failed(UNREACHABLE),
         place=Place.PAIR,
         healed=Reason.SCHEMA_AHEAD,
     ),
-    Fault("name changes its address", moved, Failed(UNREACHABLE), place=Place.NAMED),
+    Fault("name changes its address", move_name, Failed(UNREACHABLE), place=Place.NAMED),
 )

@@ -1,7 +1,7 @@
 """Play the fault matrix and print it: matrix.py [-j JOBS] [-k WORDS]; exits with 1 on a failure.
 
-Each line: fault, state of the gate, reason seen, detected after, recovered after, and what
-/readyz said throughout.
+Each line: fault, phase of the gate, reason seen, detected after, recovered after, and what
+/readyz answered throughout.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HEAD: Final = ("fault", "state", "reason", "detected", "recovered", "readiness t
 
 
 def main() -> int:
-    """Play as the arguments say; return the exit code."""
+    """Play the cells that the arguments choose; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-j", "--jobs", type=int, default=6, help="cells at once (default: 6)")
     parser.add_argument("-k", "--only", default="", help="faults whose name has these words")
@@ -62,7 +62,7 @@ def _line(fault: str, state: State, future: "Future[Outcome]") -> tuple[str, Bas
         found = future.result()
     except pytest.skip.Exception as skipped:
         return f"{fault:<34} {state:<8} {skipped}", skipped
-    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - told at the end
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - shown at the end
         return f"{fault:<34} {state:<8} FAILED: {error}".splitlines()[0][:160], error
     times = (f"{found.detected:.2f} s", f"{found.recovered:.2f} s")
     return LINE.format(fault, state, found.reason, *times, found.readiness), None

@@ -41,9 +41,9 @@ class State(StrEnum):
     WAITING = "waiting"
     """One migration behind; never open yet."""
     OPEN = "open"
-    """Fully migrated, a look every 1.1 s, no connection in between."""
+    """Fully migrated, a read every 1.1 s, no connection in between."""
     HOLDING = "holding"
-    """Fully migrated and held open against another fault; a look every 200 ms before."""
+    """Fully migrated and held open against another fault; a read every 200 ms before."""
 
 
 class Place(Enum):
@@ -95,7 +95,7 @@ class World:
 
     @contextmanager
     def lend(self, kind: type[Server], *, again: bool = True) -> Iterator[Server]:
-        """Lend a server to break; it is lent again after a cell that passed and mended it."""
+        """Lend a server to break; it is lent again after a cell that passed and repaired it."""
         with self._lock:
             found = next((server for server in self._idle if type(server) is kind), None)
             if found is not None:
@@ -160,7 +160,7 @@ class Stage:
 
     @property
     def password_file(self) -> Path:
-        """Where a sidecar that was told so finds its password."""
+        """Where a sidecar with --password-file finds its password."""
         return self.folder / "password"
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
@@ -198,22 +198,22 @@ class Stage:
                 proxy.mode = Mode.PASS
 
 
-def told(document: Document) -> Document:
-    """Return what /status says of the one target."""
+def target_of(document: Document) -> Document:
+    """Return the one target of /status."""
     target: Document = document["targets"][0]
     return target
 
 
 @dataclass(frozen=True)
 class Settled:
-    """/status says that all is well, as far as the state allows."""
+    """/status shows that all is well, as far as the state allows."""
 
     state: State
     reason: Reason = Reason.SCHEMA_CURRENT
 
     def __call__(self, document: Document) -> bool:
-        """Tell whether it says so."""
-        target = told(document)
+        """Return whether it does."""
+        target = target_of(document)
         if target.get("newer") != ([NEWER] if self.reason is Reason.SCHEMA_AHEAD else []):
             return False
         if self.state is State.WAITING:

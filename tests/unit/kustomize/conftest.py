@@ -9,11 +9,11 @@ from support.kustomize import COMBINATIONS, K8S, Object, combine, render
 EXAMPLES = sorted(path.parent for path in K8S.glob("examples/**/kustomization.yaml"))
 
 
-def call(wanted: Path | tuple[str, ...]) -> str:
+def name_of(wanted: Path | tuple[str, ...]) -> str:
     return wanted.name if isinstance(wanted, Path) else "+".join(("base", *wanted))
 
 
-@pytest.fixture(scope="module", params=[*COMBINATIONS, *EXAMPLES], ids=call)
+@pytest.fixture(scope="module", params=[*COMBINATIONS, *EXAMPLES], ids=name_of)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A kustomization's folder."""
     wanted = request.param

@@ -20,11 +20,11 @@ from support.kustomize import (
 )
 
 
-def gated(tmp_path: Path, *components: str) -> tuple[Object, ...]:
+def render_with(tmp_path: Path, *components: str) -> tuple[Object, ...]:
     return render(combine(tmp_path, components))
 
 
-def bound(container: Object) -> int:
+def max_wait(container: Object) -> int:
     """Return for how many seconds a container may wait for the schema."""
     if (probe := container.get("startupProbe")) is not None:
         return int(probe["periodSeconds"] * probe["failureThreshold"])
@@ -47,11 +47,11 @@ def test_waits_fit_each_other(objects: tuple[Object, ...]) -> None:
         pod = templates[f"Deployment/{one['metadata']['name']}"]
         for container in pod["spec"].get("initContainers", []):
             if "sidecar" in container["image"]:
-                assert max(jobs) < bound(container) < one["spec"]["progressDeadlineSeconds"]
+                assert max(jobs) < max_wait(container) < one["spec"]["progressDeadlineSeconds"]
 
 
 def test_the_job_runs_again_only_where_that_helps() -> None:
-    """After an unreachable database or a kill; what failed for good fails the Job."""
+    """It runs again after an unreachable database or a kill; any other failure fails the Job."""
     job = named(render(K8S / "base"), "Job", "shop-migrate")
     ignored, failed = job["spec"]["podFailurePolicy"]["rules"]
     assert (ignored["action"], failed["action"]) == ("Ignore", "FailJob")
@@ -74,7 +74,7 @@ def test_pods_have_the_time_to_end(objects: tuple[Object, ...]) -> None:
 
 def test_the_native_sidecar_comes_first(tmp_path: Path) -> None:
     """It starts before all that must wait for it; only what brings its manifest is earlier."""
-    rendered = gated(tmp_path, "native-sidecar", "manifest-volume")
+    rendered = render_with(tmp_path, "native-sidecar", "manifest-volume")
     names = [one["name"] for one in containers(pods(rendered)["Deployment/shop"])]
     assert names == ["manifest", "migration-sidecar", "app"]
 
@@ -82,13 +82,13 @@ def test_the_native_sidecar_comes_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("gate", RUNNING)
 def test_no_container_has_a_token(tmp_path: Path, gate: str) -> None:
     """Nothing in a pod asks the API server, so nothing in it may."""
-    rendered = gated(tmp_path, gate)
+    rendered = render_with(tmp_path, gate)
     assert named(rendered, "ServiceAccount")["automountServiceAccountToken"] is False
     assert pods(rendered)["Deployment/shop"]["spec"]["automountServiceAccountToken"] is False
 
 
 def test_the_readme_names_every_folder() -> None:
-    """k8s/README.md tells of each component and each example."""
+    """k8s/README.md names each component and each example."""
     text = (K8S / "README.md").read_text()
     for path in [*(K8S / "components").iterdir(), *(K8S / "examples").iterdir()]:
         assert f"`{path.parent.name}/{path.name}`" in text or f"`{path.name}`" in text, path.name

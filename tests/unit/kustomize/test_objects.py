@@ -59,8 +59,8 @@ def test_what_is_misspelled_is_refused() -> None:
     )
 
 
-def test_the_pod_of_the_front_page_is_valid() -> None:
-    """What the main README tells people to copy is something that Kubernetes takes."""
+def test_the_pod_of_the_readme_is_valid() -> None:
+    """Kubernetes accepts the pod that the main README shows."""
     text = (K8S.parent / "README.md").read_text()
     (block,) = re.findall(r"^```yaml\n(spec:\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}, **yaml.safe_load(block)}
@@ -76,7 +76,7 @@ def test_an_older_kubectl_renders_the_same(folder: Path) -> None:
 
 
 def test_every_pod_meets_the_restricted_standard(objects: tuple[Object, ...]) -> None:
-    """No root, no privilege, no capability, default seccomp, harmless volumes; and read-only."""
+    """A pod has no root, no privilege or capability, harmless volumes, and is read-only."""
     for name, pod in pods(objects).items():
         spec = pod["spec"]
         assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys(), name
@@ -94,8 +94,8 @@ def test_every_pod_meets_the_restricted_standard(objects: tuple[Object, ...]) ->
             assert not any("hostPort" in port for port in container.get("ports", []))
 
 
-def test_every_container_says_what_it_needs(objects: tuple[Object, ...]) -> None:
-    """Requests for both, a limit on memory, and none on the CPU, which would delay probes."""
+def test_every_container_declares_its_resources(objects: tuple[Object, ...]) -> None:
+    """It requests both, and limits memory but not the CPU, since that would delay probes."""
     for name, pod in pods(objects).items():
         for container in containers(pod):
             resources = container["resources"]
@@ -103,7 +103,7 @@ def test_every_container_says_what_it_needs(objects: tuple[Object, ...]) -> None
             assert resources["limits"].keys() == {"memory"}, name
 
 
-def test_selectors_mean_the_pods_that_serve(objects: tuple[Object, ...]) -> None:
+def test_selectors_match_the_pods_that_serve(objects: tuple[Object, ...]) -> None:
     """Service and budget select pods of the Deployment, and never those of a Job."""
     templates = pods(objects)
     for one in objects:
@@ -119,7 +119,7 @@ def test_selectors_mean_the_pods_that_serve(objects: tuple[Object, ...]) -> None
             assert own[0].startswith("Deployment/shop")
 
 
-def test_no_patch_changes_whom_the_network_policy_means(objects: tuple[Object, ...]) -> None:
+def test_no_patch_changes_what_the_network_policy_matches(objects: tuple[Object, ...]) -> None:
     """DNS is asked of kube-dns and metrics are for Prometheus, whatever labels are added."""
     for one in objects:
         if one["kind"] == "NetworkPolicy" and "ingress" in one["spec"]:

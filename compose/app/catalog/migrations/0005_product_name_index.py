@@ -1,4 +1,4 @@
-"""The search box looks products up by name."""
+"""The search box finds products by name."""
 
 from django.db import migrations, models
 

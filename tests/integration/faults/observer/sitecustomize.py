@@ -1,4 +1,4 @@
-"""Looks into a sidecar from inside, without changing it: Python imports this file at start.
+"""Inspects a sidecar from inside, without changing it: Python imports this file at start.
 
 SIGUSR2 writes to the file FAULTS_TASKS how many asyncio tasks there are, and how many threads
 besides those of asyncio's pool, which it makes when all are busy, and keeps. SIGUSR1 blocks
