@@ -44,7 +44,7 @@ def test_production(
     projects: Callable[..., Project],
     shop_sidecar: Image,
     tmp_path: Path,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     """After the migrate step everything comes up, read-only, with roles that suffice."""
     assert shop_sidecar.name
@@ -68,7 +68,9 @@ def test_production(
     for role, password, statement in MAY + MAY_NOT:
         address = f"postgres://{role}:{password}@127.0.0.1/shop"
         allowed = (role, password, statement) in MAY
-        said = server.run("psql", address, "-v", "ON_ERROR_STOP=1", "-c", statement, check=allowed)
-        denied = "permission denied" in said or "must be owner" in said
-        assert denied is not allowed, (role, statement, said)
-    tell("migrate, up, served: read-only, no capabilities, three roles")
+        output = server.run(
+            "psql", address, "-v", "ON_ERROR_STOP=1", "-c", statement, check=allowed
+        )
+        denied = "permission denied" in output or "must be owner" in output
+        assert denied is not allowed, (role, statement, output)
+    report("migrate, up, served: read-only, no capabilities, three roles")

@@ -50,7 +50,7 @@ class Facts:
 
 
 class World:
-    """A database that both sides look at."""
+    """A database that both sides read."""
 
     def __init__(self, connection: Any, database: Database, runner: asyncio.Runner) -> None:
         """Take Django's connection and our own."""

@@ -53,7 +53,7 @@ class Answer:
 
     @property
     def content(self) -> bool:
-        """Tell whether `migrate --check` would exit with 0."""
+        """Whether `migrate --check` would exit with 0."""
         return not (self.error or self.violation or self.conflicts or self.plan)
 
 
@@ -216,7 +216,7 @@ def _build(loader: Loader) -> str | None:
 
 
 def _records(connection: Any, executor: Executor) -> tuple[str, ...]:
-    """Let Django write the rows of unrecorded squashes, look, and take them back."""
+    """Let Django write the rows of unrecorded squashes, read them, and roll back."""
     rows = executor.recorder.migration_qs.order_by("id").values_list("app", "name")
     with transaction.atomic(using=connection.alias):
         before = len(rows)

@@ -15,7 +15,7 @@ Squashes = dict[str, tuple[str, ...]]
 
 
 def undefined(project: Project, django: tuple[int, int]) -> bool:
-    """Tell whether this Django has no defined answer for some rows."""
+    """Return whether this Django has no defined answer for some rows."""
     if django >= (6, 1):
         return False
     squashes = project.squashes
@@ -28,7 +28,7 @@ def undefined(project: Project, django: tuple[int, int]) -> bool:
 
 
 def order_matters(project: Project) -> bool:
-    """Tell whether the order of an app's files may decide what `__first__` or `__latest__` is."""
+    """Return whether the order of an app's files may decide what `__first__` or `__latest__` is."""
     return any(
         name.endswith(INDIRECT)
         for file in project.files

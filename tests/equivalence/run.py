@@ -24,11 +24,11 @@ from equivalence.projects import Case
 from support.postgres import Server
 
 BATCH = 500
-"""Cases that one search of hypothesis's looks at; each finds its own disagreements."""
+"""How many cases one search of hypothesis tries; each finds its own disagreements."""
 
 
 def main() -> int:
-    """Run as the arguments say; return the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0, help="the first batch's (default: 0)")
@@ -43,13 +43,13 @@ def main() -> int:
             if len(found) >= options.stop or counts["cases"] >= options.cases:
                 break
     for disagreement in found:
-        say(f"{disagreement}\n")
-    say(line(counts, len(found)))
+        show(f"{disagreement}\n")
+    show(line(counts, len(found)))
     return 1 if found else 0
 
 
 def search(asked: World, seed: int, size: int, counts: Counter[str]) -> list[Disagreement]:
-    """Look at so many cases; return what was found, minimised."""
+    """Try so many cases; return the disagreements, minimised."""
     failing = False
 
     @hypothesis.seed(seed)
@@ -86,7 +86,7 @@ def search(asked: World, seed: int, size: int, counts: Counter[str]) -> list[Dis
     return []
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     """Print at once."""
     print(text, flush=True)
 
@@ -101,7 +101,7 @@ def flat(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 def line(counts: Counter[str], disagreements: int) -> str:
-    """Return the one line that says what was run."""
+    """Return the one line that sums up what was run."""
     return (
         f"Django {django.get_version()}, Python {platform.python_version()}: "
         f"{counts['cases']} cases, {counts['cases'] - counts['refused']} with a valid graph, "

@@ -78,7 +78,7 @@ class Squasher(Author):
         return found
 
     def _reenters(self, inside: set[str]) -> bool:
-        """Tell whether something outside lies between two of these."""
+        """Return whether something outside lies between two of these."""
         above: set[str] = set()
         for _ in self.files:
             above |= {n for n in self.files if any(p in inside | above for p in self._needs(n))}

@@ -1,6 +1,6 @@
-"""The cases worth knowing by heart: Django's answer, and ours beside it.
+"""The cases worth knowing by heart: Django's answer, and ours.
 
-Each states all that either side has to say; what is not mentioned is empty.
+Each states both answers in full; what is not mentioned is empty.
 """
 
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ NESTED = project(*HEAD.files[:2], HEAD.files[-1], file("b.t", replaces=["a.s"]))
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Rows, what Django says to them, and what we do. Names stand in one string."""
+    """Rows, and both answers to them. Names are written in one string."""
 
     project: Project
     rows: str
@@ -56,7 +56,7 @@ class Example:
     records: str = ""
     """The rows of squashes that `migrate` would write, though it has nothing to run."""
     alone: dict[str, Any] = field(default_factory=dict)
-    """What we say and Django does not."""
+    """Fields of our verdict for which Django has no answer."""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -158,7 +158,7 @@ EXAMPLES = BOTH | (DEEP if RECURSIVE else FLAT)
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_django_answers(asked: World, name: str) -> None:
-    """Django's loader and executor say what the table says."""
+    """Django's loader and executor answer as the table states."""
     example = EXAMPLES[name]
     django, _ = asked.ask(Case(example.project, words(example.rows)))
     assert bool(django.error) == bool(example.error)
@@ -177,12 +177,12 @@ def test_django_answers(asked: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_we_answer(asked: World, name: str) -> None:
-    """Our verdict says what the table says, and nothing besides."""
+    """Our verdict is what the table states, and nothing besides."""
     example = EXAMPLES[name]
     _, ours = asked.ask(Case(example.project, words(example.rows)))
-    said = {key: value for key in ours.__struct_fields__ if (value := getattr(ours, key))}
-    said.pop("expected", None)
-    assert example.error in (said.pop("graph_error", None) or "")
+    found = {key: value for key in ours.__struct_fields__ if (value := getattr(ours, key))}
+    found.pop("expected", None)
+    assert example.error in (found.pop("graph_error", None) or "")
     expected = {
         "outcome": example.outcome,
         "plan": words(example.plan),
@@ -192,7 +192,7 @@ def test_we_answer(asked: World, name: str) -> None:
         "unrecorded": words(example.records),
         **example.alone,
     }
-    assert said == {key: value for key, value in expected.items() if value}
+    assert found == {key: value for key, value in expected.items() if value}
 
 
 def test_a_squash_that_replaces_itself_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Where what the sidecar says differs from what Django says about the same database."""
+"""Where the sidecar's answer differs from Django's about the same database."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ HEADER = "Planned operations:"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the project's own `manage.py migrate --plan --check` told: text and exit code."""
+class MigrateOutput:
+    """Output and exit code of the project's own `manage.py migrate --plan --check`."""
 
     output: str
     code: int
@@ -27,7 +27,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What `sidecar check --json` told: its object and its exit code."""
+    """The document that `sidecar check --json` printed, and its exit code."""
 
     document: Mapping[str, Any]
     code: int
@@ -39,13 +39,15 @@ class Ours:
         return target
 
 
-def differences(theirs: Mapping[str, Any], told: Told | None, ours: Ours) -> Iterator[str]:
+def differences(
+    theirs: Mapping[str, Any], migrate: MigrateOutput | None, ours: Ours
+) -> Iterator[str]:
     """Yield each disagreement, both answers in it."""
     for question, (django, we) in questions(theirs, ours).items():
         if django != we:
             yield f"{question}{apart(django, we)}"
-    if told is not None:
-        yield from differences_from_command(theirs, told, ours)
+    if migrate is not None:
+        yield from differences_from_command(theirs, migrate, ours)
 
 
 def questions(theirs: Mapping[str, Any], ours: Ours) -> dict[str, tuple[object, object]]:
@@ -80,17 +82,19 @@ def judged(theirs: Mapping[str, Any]) -> str:
     return "behind" if theirs["plan"] else "fine"
 
 
-def differences_from_command(theirs: Mapping[str, Any], told: Told, ours: Ours) -> Iterator[str]:
+def differences_from_command(
+    theirs: Mapping[str, Any], migrate: MigrateOutput, ours: Ours
+) -> Iterator[str]:
     """Yield where the command, run for real, contradicts us."""
     refused = bool(theirs["error"] or theirs["violation"] or theirs["conflicts"])
     planned = [] if refused else ours.target["plan"]
-    if told.plan != planned:
-        yield f"migrate --plan{apart(told.plan, planned)}"
+    if migrate.plan != planned:
+        yield f"migrate --plan{apart(migrate.plan, planned)}"
     content = ours.target["verdict"] in FINE or (
         bool(ours.target["hidden"]) and not (refused or ours.target["plan"])
     )
-    if (told.code == 0) != content:
-        yield f"migrate --check{apart(told.code, ours.target)}"
+    if (migrate.code == 0) != content:
+        yield f"migrate --check{apart(migrate.code, ours.target)}"
 
 
 def apart(django: object, we: object) -> str:

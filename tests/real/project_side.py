@@ -1,4 +1,4 @@
-"""Runs in a project's own environment: its Django migrates, and says what it thinks.
+"""Runs in a project's own environment: its Django migrates, and answers questions.
 
 Takes one JSON request a line, and answers each with one JSON line. It knows nothing of the
 sidecar, and imports nothing but Django.
@@ -27,7 +27,7 @@ VIOLATION = re.compile(r"Migration (\S+) is applied before its dependency (\S+) 
 
 
 def facts() -> dict[str, Any]:
-    """Say what this project is."""
+    """Return the versions, migrations and squashes of this project."""
     loader = MigrationLoader(connection)
     squashes = {
         name(key): [name(original) for original in migration.replaces]
@@ -84,7 +84,7 @@ class Earlier(MigrationLoader):
 
 
 def answer() -> dict[str, Any]:
-    """Say what the executor makes of the rows: the four questions of `migrate --check`."""
+    """Return what the executor makes of the rows: the four questions of `migrate --check`."""
     try:
         executor = MigrationExecutor(connection)
     except REFUSALS as error:
@@ -150,10 +150,10 @@ def main() -> None:
     django.setup()
     for line in sys.stdin:
         question, *arguments = json.loads(line)
-        said = QUESTIONS[question](*arguments)
+        result = QUESTIONS[question](*arguments)
         # Whoever asks may change the rows in between, or drop the database.
         connection.close()
-        out.write(json.dumps(said) + "\n")
+        out.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

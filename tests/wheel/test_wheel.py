@@ -65,7 +65,7 @@ def test_the_wheel_holds_the_tree() -> None:
     assert packed == {name for name in tree if "__pycache__" not in name}
 
 
-def test_the_command_says_its_version() -> None:
+def test_the_command_prints_its_version() -> None:
     """The console script starts, with no dependency but the locked ones."""
     assert run("--version").stdout.strip() == f"migration-sidecar {sidecar.__version__}"
 
