@@ -49,7 +49,7 @@ def git(*arguments: str | Path, given: str = "") -> str:
     return done.stdout
 
 
-def bundle(folder: Path) -> Path:
+def make_bundle(folder: Path) -> Path:
     """Return a file to clone from: what git tracks here, as it is being edited, in one commit.
 
     A bundle may be cloned by whoever can read it; of a folder git asks that one owns it.
@@ -62,7 +62,7 @@ def bundle(folder: Path) -> Path:
     return folder / "sidecar.bundle"
 
 
-def watch(machine: Container, *command: str) -> list[tuple[float, str]]:
+def run_on_terminal(machine: Container, *command: str) -> list[tuple[float, str]]:
     """Run a command on a terminal; return each piece of what it printed, and after how long."""
     began, pieces = time.monotonic(), []
     with subprocess.Popen(
@@ -82,13 +82,13 @@ def test_fresh_machine(fresh: Image, tmp_path: Path, report: Callable[[str], Non
 
     An ordinary user, since that is who clones: root may write everywhere, and hides what needs it.
     """
-    flags = ("--init", f"--volume={bundle(tmp_path)}:{CLONE}:ro")
+    flags = ("--init", f"--volume={make_bundle(tmp_path)}:{CLONE}:ro")
     flags += tuple(f"--env={name}" for name in proxies())
     with fresh.start(*flags, command=("sleep", "infinity")) as machine:
         assert machine.run("bash", "-c", f"type -P {' '.join(ABSENT)}", check=False) == ""
         machine.run("git", "clone", "--quiet", CLONE, "sidecar")
 
-        pieces = watch(machine, "make", "--directory=sidecar", "demo", "ARGS=--once")
+        pieces = run_on_terminal(machine, "make", "--directory=sidecar", "demo", "ARGS=--once")
         story = "".join(piece for _, piece in pieces)
         report_demo(machine, pieces, report)
         assert "6. What a person sees: sidecar check" in story

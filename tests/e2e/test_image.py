@@ -75,12 +75,12 @@ def test_built_again_it_is_the_same(
 ) -> None:
     """The same input on the same base gives the same files with the same times."""
     build(f"{PREFIX}/sidecar:again", REPOSITORY, "--no-cache", *python)
-    first, second = files(image.name), files(f"{PREFIX}/sidecar:again")
+    first, second = read_files(image.name), read_files(f"{PREFIX}/sidecar:again")
     assert first == second
     report(f"{len(first)} files, byte for byte")
 
 
-def files(name: str) -> dict[str, tuple[object, ...]]:
+def read_files(name: str) -> dict[str, tuple[object, ...]]:
     """Return what our layers hold: kind, rights, owner, target, time and digest of each file.
 
     Directories and marks of removal get the time of the build, unless BuildKit gets

@@ -13,7 +13,7 @@ from support.process import ask, until
 
 pytestmark = pytest.mark.docker
 
-SLOW = "4"
+SLOW_SECONDS = "4"
 
 
 def test_one_release(
@@ -24,7 +24,7 @@ def test_one_release(
     One story in one test, since each chapter starts where the one before it ended.
     """
     assert shop_sidecar.name
-    project = projects(EXAMPLE_SLOW_SECONDS=SLOW)
+    project = projects(EXAMPLE_SLOW_SECONDS=SLOW_SECONDS)
     project.run("up", "--detach", "proxy")
     with Visitor(project.url("proxy", 8000)) as visitor:
         closed = visitor.wait_for(503)
@@ -56,15 +56,15 @@ def test_one_release(
         assert "schema_behind" in worker.log
 
         ready = f"{project.url('prometheus', 9090)}/api/v1/query?query=django_schema_ready"
-        until(lambda: values(ready) == ["1"], "Prometheus has scraped the sidecar")
+        until(lambda: query_values(ready) == ["1"], "Prometheus has scraped the sidecar")
         rules = ask(f"{project.url('prometheus', 9090)}/api/v1/rules")[1]
         assert "DjangoSchemaBehind" in rules
 
         report(f"the sidecar's resident memory is {sidecar.resident_mebibytes():.0f} MiB")
-        outage(project, visitor, report)
+        check_outage(project, visitor, report)
 
 
-def values(url: str) -> list[str]:
+def query_values(url: str) -> list[str]:
     """Return the values that a Prometheus query finds."""
     status, text = ask(url)
     return (
@@ -72,7 +72,7 @@ def values(url: str) -> list[str]:
     )
 
 
-def outage(project: Project, visitor: Visitor, report: Callable[[str], None]) -> None:
+def check_outage(project: Project, visitor: Visitor, report: Callable[[str], None]) -> None:
     """Kill PostgreSQL for a while; nothing but it starts anew, nothing becomes unhealthy."""
     sidecar, server = project.container("sidecar"), project.container("db")
     watched = [
@@ -80,7 +80,7 @@ def outage(project: Project, visitor: Visitor, report: Callable[[str], None]) ->
         for service in ("sidecar", "app", "worker", "beat", "proxy")
         for container in project.containers(service)
     ]
-    before = [starts(each) for each in watched]
+    before = [read_starts(each) for each in watched]
     docker("kill", server.id)
     until(lambda: "database_unreachable" in last_line(sidecar), "the sidecar notices")
     visitor.wait_for(500)
@@ -92,11 +92,11 @@ def outage(project: Project, visitor: Visitor, report: Callable[[str], None]) ->
     docker("start", server.id)
     visitor.wait_for(200)
     until(lambda: "schema_current" in last_line(sidecar), "the sidecar sees it again")
-    assert [starts(each) for each in watched] == before
+    assert [read_starts(each) for each in watched] == before
     report("PostgreSQL killed for 5 s: healthy throughout, nothing restarted, /ping served")
 
 
-def starts(container: Container) -> tuple[str, int]:
+def read_starts(container: Container) -> tuple[str, int]:
     """Return when a container was started, and how often anew."""
     facts = container.facts
     return facts["State"]["StartedAt"], facts["RestartCount"]

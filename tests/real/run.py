@@ -17,7 +17,7 @@ if __name__ == "__main__":  # as a script, this folder hides the packages beside
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from real.environment import FOLDER, Failed, NotInstalled, install, lock
-from real.journey import Report, travel
+from real.journey import Report, run_journey
 from real.projects import PROJECTS, Project
 from support.postgres import Server
 
@@ -60,16 +60,16 @@ def ask(project: Project, server: Server) -> tuple[str, bool]:
         return f"{project.name}: NOT RUN, {error}", os.environ.get("REQUIRE_ALL") != "1"
     show(f"{project.name}: migrating ...", sys.stderr)
     try:
-        report = travel(project, str(python), FOLDER / project.name, server)
+        report = run_journey(project, str(python), FOLDER / project.name, server)
     except Failed as error:
         show(f"{project.name}: {error}")
         return f"{project.name}: FAILED, see above", False
     for disagreement in report.disagreements:
         show(f"{project.name}: {disagreement}")
-    return row_of(project, report), not report.disagreements
+    return format_row(project, report), not report.disagreements
 
 
-def row_of(project: Project, report: Report) -> str:
+def format_row(project: Project, report: Report) -> str:
     """Return the row that sums up what was run."""
     counts = (report.migrations, report.squashes, report.cuts, report.squash_points)
     seconds = round(report.seconds)

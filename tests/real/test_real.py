@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from real.journey import travel
+from real.journey import run_journey
 from real.projects import CONTRIB_ALONE
 from support.postgres import Server
 
@@ -12,6 +12,6 @@ def test_check_agrees_with_django_at_ten_points_of_a_real_migration(
     server: Server, tmp_path: Path
 ) -> None:
     """At ten points of migrating Django's own apps, `check` agrees with `migrate --plan`."""
-    report = travel(CONTRIB_ALONE, sys.executable, tmp_path, server)
+    report = run_journey(CONTRIB_ALONE, sys.executable, tmp_path, server)
     assert report.disagreements == []
     assert (report.cuts, report.migrations >= 20) == (10, True)

@@ -74,7 +74,7 @@ def test_the_command_prints_its_version() -> None:
 def test_it_judges_a_database(
     manifest: Path, tmp_path: Path, applied: list[str], code: int
 ) -> None:
-    """The exit code is the verdict."""
+    """The exit code and `ready` follow the verdict."""
     url = database(tmp_path, *applied)
     ended = run("check", f"--manifest={manifest}", "--json", DATABASE_URL=url)
     assert (ended.returncode, json.loads(ended.stdout)["ready"]) == (code, code == 0), ended.stderr
