@@ -16,6 +16,7 @@ demo: $(STAMPS)/demo ## bake, watch, migrate and roll back, on a real PostgreSQL
 	@PYTHONPATH=tests .demo/venv/bin/python compose/demo.py $(ARGS)
 
 test: lint types contracts wheel ## everything that must pass
+	@COVERAGE_FILE=.coverage.$$$$; export COVERAGE_FILE; trap 'rm -f $$COVERAGE_FILE' EXIT; \
 	$(BIN)/pytest --cov --cov-report=term-missing tests/unit tests/equivalence tests/real tests/integration tests/monitoring tests/race $(ARGS)
 
 check: lint types contracts unit ## what to run before each commit: two minutes

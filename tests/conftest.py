@@ -1,7 +1,9 @@
 """One real PostgreSQL for the whole run, a database for each test that asks for one."""
 
+import gc
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from support import needs, project
 from support.database import Database, add_database
 from support.postgres import Server
+from support.process import end_remembered
 
 NUMBERS = itertools.count(1)
 
@@ -59,7 +62,15 @@ def manifest(baked: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _answers_for_itself() -> Iterator[None]:
+    """What a test left unclosed is found now, and fails that test: not whichever is run later."""
+    yield
+    end_remembered()
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(_answers_for_itself: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in a test may depend on the machine's settings."""
     for name in list(os.environ):
         if name.startswith(("SIDECAR_", "PG", "DATABASE_URL", "DJANGO_")):
@@ -67,8 +78,18 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare what tests may need."""
+    """Declare what tests may need, and undo what a script does to what it starts with `&`."""
     needs.register(config)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            normal = signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, normal)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collection after each test what is there already."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

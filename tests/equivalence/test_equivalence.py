@@ -14,7 +14,6 @@ from equivalence.django_side import VERSION
 from equivalence.projects import Case, file, project
 
 
-@pytest.mark.timeout(300)
 @settings(
     max_examples=400,
     database=None,

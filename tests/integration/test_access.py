@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from support.database import Database
-from support.process import Sidecar, ask, until
+from support.process import PATIENCE, Sidecar, ask, until
 
 TOKEN = "s3cret-token"  # noqa: S105 - a test's own
 
@@ -53,7 +53,7 @@ def test_details_can_be_served_with_tls_and_its_files_rotated(
     def fetch(url: str, authority: trustme.CA) -> int:
         context = ssl.create_default_context()
         authority.configure_trust(context)
-        with urllib.request.urlopen(url, context=context, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(url, context=context, timeout=5 * PATIENCE) as answer:  # noqa: S310
             return int(answer.status)
 
     first, second = trustme.CA(), trustme.CA()

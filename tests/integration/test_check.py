@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def test_the_code_counts_whatever_the_stream_can_write(
     """Neither a closed output nor a release with letters of its own ends a check."""
     manifest = tmp_path / "manifest.json"
     project.bake(manifest, "--release=é☃").check_returncode()
-    line = f"set -o pipefail; {project.sidecar()} check --manifest={manifest} {flag} {stream}"
+    command = shlex.join([project.sidecar(), "check", f"--manifest={manifest}"])
+    line = f"set -o pipefail; {command} {flag} {stream}"
     env = project.environment(DATABASE_URL=migrated.reader, PYTHONIOENCODING=encoding)
     ended = subprocess.run(["bash", "-c", line], check=False, env=env, capture_output=True)
     assert (ended.returncode, ended.stderr) == (0, b"")

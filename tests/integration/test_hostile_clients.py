@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sidecar.outputs.http.guard import CLIENT_TIMEOUT
 
+from sidecar.outputs.http.connections import MAX_LIFETIME
 from support.database import Database
-from support.process import Sidecar, until
+from support.process import PATIENCE, Sidecar, until
 
 SMUGGLED = (
     b"GET /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -32,7 +32,7 @@ def serving(migrated: Database, manifest: Path) -> Iterator[Sidecar]:
         yield sidecar
 
 
-def connect(sidecar: Sidecar, timeout: float = 10) -> socket.socket:
+def connect(sidecar: Sidecar, timeout: float = 10 * PATIENCE) -> socket.socket:
     host, port = sidecar.url.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=timeout)
 
@@ -54,13 +54,19 @@ def healthy(sidecar: Sidecar) -> bool:
     """Tell whether a probe is answered as kubelet would have it, and soon."""
     began = time.monotonic()
     answer = exchange(sidecar, PROBE)
-    return answer.startswith(b"HTTP/1.1 200 ") and time.monotonic() - began < 1
+    return answer.startswith(b"HTTP/1.1 200 ") and time.monotonic() - began < PATIENCE
+
+
+def probe_time(sidecar: Sidecar) -> float:
+    began = time.monotonic()
+    assert healthy(sidecar)
+    return time.monotonic() - began
 
 
 def test_slow_senders_are_cut_off(serving: Sidecar) -> None:
     """A header that never ends, or a body that never comes, ends with the connection's time."""
     began = time.monotonic()
-    slow = [connect(serving, CLIENT_TIMEOUT + 10) for _ in range(20)]
+    slow = [connect(serving, MAX_LIFETIME + 10) for _ in range(20)]
     for connection in slow[:10]:
         connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
     for connection in slow[10:]:
@@ -70,22 +76,24 @@ def test_slow_senders_are_cut_off(serving: Sidecar) -> None:
         with connection, contextlib.suppress(ConnectionError):
             while connection.recv(4096):
                 pass
-    assert time.monotonic() - began < CLIENT_TIMEOUT + 6
+    assert time.monotonic() - began < MAX_LIFETIME + 6 * PATIENCE
 
 
 def test_a_crowd_of_idle_connections_keeps_no_probe_out(serving: Sidecar) -> None:
-    """Ten thousand connections: the oldest go, and the median probe takes under 100 ms."""
+    """Ten thousand connections: the oldest go, and the median probe takes under 100 ms.
+
+    On a machine too slow for that: under 20 times what it takes with nobody else there.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(CROWD + 1000, hard), hard))
     crowd, took = [], []
+    alone = statistics.median(probe_time(serving) for _ in range(20))
     try:
         for number in range(min(CROWD, hard - 1000)):
             crowd.append(connect(serving))
             if number % 250 == 0:
-                began = time.monotonic()
-                assert healthy(serving)
-                took.append(time.monotonic() - began)
-        assert statistics.median(took) < 0.1
+                took.append(probe_time(serving))
+        assert statistics.median(took) < max(0.1, 20 * alone)
     finally:
         for connection in crowd:
             connection.close()

@@ -7,6 +7,7 @@ import pytest
 
 from sidecar.databases.postgres import migrate_runs
 from support.database import Database
+from support.process import PATIENCE
 from support.release import Release, json_of, sql
 
 MIGRATE = ("sidecar", "migrate", "--json=-", "--")
@@ -31,7 +32,8 @@ def test_applies_what_is_pending_and_reports_how_long_each_took(
     assert (ended.returncode, report["result"], report["pending"]) == (0, "applied", [])
     seconds = {applied["migration"]: applied["seconds"] for applied in report["applied"]}
     assert len(seconds) == 50
-    assert 1.0 <= seconds["orders.0011_fill_order_totals"] < 1.2
+    slow = seconds.pop("orders.0011_fill_order_totals")
+    assert 1.0 <= slow < 1.2 + max(seconds.values())
     assert report["schema"] == "public"
     assert "applied orders.0012_order_archived in " in ended.stderr
 
@@ -115,7 +117,7 @@ def test_a_grandchild_that_holds_on_does_not_hold_us_up(
     release.bake()
     script = "sleep 30 >&- & exit 3"
     with release.start(*MIGRATE, "sh", "-c", script, url=migrated.migrator) as started:
-        assert started.wait(15) == 3
+        assert started.wait(15 * PATIENCE) == 3
         started.kill()
         subprocess.run(["pkill", "-f", "^sleep 30$"], check=False)
         started.communicate()

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from sidecar.databases.postgres import migrate_runs
 from support.database import Database
 from support.pgbouncer import PgBouncer
-from support.process import until
+from support.process import PATIENCE, until
 from support.release import Release, json_of, sql
 
 MIGRATE = ("sidecar", "migrate", "--json=-")
@@ -24,14 +23,17 @@ WAITING = f"""
     SELECT state, backend_xmin FROM pg_stat_activity
      WHERE application_name LIKE '{migrate_runs.WAITER_NAME} %' AND datname = current_database()
 """
-ADVISORY_LOCKS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
+ADVISORY_LOCKS = """
+    SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+     WHERE locktype = 'advisory' AND datname = current_database()
+"""
 
 
 @pytest.fixture
 def release(tmp_path: Path) -> Release:
     """A copy of the example project with one migration that sleeps for a minute."""
     made = Release(tmp_path)
-    made.add("0013_long", sql("SELECT pg_sleep(60)"))
+    made.add("0013_long", sql("SELECT pg_sleep(600)"))
     made.bake()
     return made
 
@@ -60,17 +62,16 @@ def find_sleeping(database: Database) -> list[tuple[object, ...]]:
 def test_the_second_waits_without_a_snapshot(migrated: Database, release: Release) -> None:
     """It polls; waiting inside the lock function would block CREATE INDEX CONCURRENTLY."""
     with run_long_migration(release, migrated):
-        flags = ("--lock-timeout=3s", "--json=second.json")
+        flags = ("--lock-timeout=8s", "--json=second.json")
         second = release.start(*MIGRATE, *flags, *DJANGO, url=migrated.migrator)
-        until(lambda: bool(migrated.execute(WAITING)), "the second waits for the lock")
-        time.sleep(0.3)
-        assert migrated.execute(WAITING) == [("idle", None)]
-        _, log = second.communicate(timeout=20)
+        # Active while it asks, idle between two questions; inside the function never idle.
+        until(lambda: migrated.execute(WAITING) == [("idle", None)], "it waits for the lock, idle")
+        _, log = second.communicate(timeout=20 * PATIENCE)
         assert second.returncode == 124
         assert "waiting for another migrate run: 45 of 46 applied" in log
-        assert "sidecar: no migration lock within 3 s: " in log
+        assert "sidecar: no migration lock within 8 s: " in log
     report = json.loads((release.folder / "second.json").read_text())
-    assert 3 <= report["waited_seconds"] <= report["seconds"]
+    assert 8 <= report["waited_seconds"] <= report["seconds"]
 
 
 def test_killed_it_leaves_neither_a_lock_nor_a_command(
@@ -85,7 +86,7 @@ def test_killed_it_leaves_neither_a_lock_nor_a_command(
         until(lambda: not migrated.execute(ADVISORY_LOCKS), "the lock is free", 5)
         until(lambda: not find_sleeping(migrated), "no statement runs on", 10)
     long = release.folder / "orders" / "migrations" / "0013_long.py"
-    long.write_text(long.read_text().replace("pg_sleep(60)", "1"))
+    long.write_text(long.read_text().replace("pg_sleep(600)", "1"))
     ended = release.run(*MIGRATE, *DJANGO, url=migrated.migrator)
     assert json_of(ended)["result"] == "applied", ended.stderr
 
@@ -98,7 +99,7 @@ def test_waits_for_the_sessions_of_a_dead_run(migrated: Database, release: Relea
         started = release.start(
             *MIGRATE, "--lock-timeout=2s", "--", "python", "-c", "pass", url=migrated.migrator
         )
-        _, log = started.communicate(timeout=20)
+        _, log = started.communicate(timeout=20 * PATIENCE)
     assert "waiting for 1 session(s) of a migrate run that has died" in log
     assert started.returncode == 124
 
@@ -110,7 +111,7 @@ def test_signals_reach_the_command(
     """Whatever the command makes of a signal becomes the exit code, and nothing runs on."""
     with run_long_migration(release, migrated) as first:
         first.send_signal(number)
-        out, err = first.communicate(timeout=20)
+        out, err = first.communicate(timeout=20 * PATIENCE)
         assert first.returncode == code or first.returncode == 128 + number
         assert '"result": "interrupted"' in out
         until(lambda: not find_sleeping(migrated), "no statement runs on", 10)
@@ -123,7 +124,7 @@ def test_a_signal_while_waiting_ends_it(migrated: Database, release: Release) ->
         second = release.start(*MIGRATE, *DJANGO, url=migrated.migrator)
         until(lambda: bool(migrated.execute(WAITING)), "the second waits for the lock")
         second.terminate()
-        _, log = second.communicate(timeout=20)
+        _, log = second.communicate(timeout=20 * PATIENCE)
         assert second.returncode == 143
         assert log.endswith("sidecar: interrupted\n")
 
@@ -131,10 +132,8 @@ def test_a_signal_while_waiting_ends_it(migrated: Database, release: Release) ->
 def test_a_lost_lock_stops_the_command(migrated: Database, release: Release) -> None:
     """Without the lock somebody else may begin; so what runs must end first, and is tried again."""
     with run_long_migration(release, migrated, "--retries=0") as first:
-        migrated.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-        )
-        out, log = first.communicate(timeout=30)
+        migrated.execute(f"SELECT pg_terminate_backend(pid) FROM ({ADVISORY_LOCKS}) AS held")
+        out, log = first.communicate(timeout=30 * PATIENCE)
         assert first.returncode == 143
         assert '"result": "lost_lock"' in out
         assert "error the migration lock is lost: " in log
@@ -157,7 +156,7 @@ def test_leaves_the_queue_of_a_table_lock_and_tries_again(
         while b"again in" not in seen:
             seen += os.read(started.stderr.fileno(), 65536)
         reader.execute("COMMIT")
-    out, _ = started.communicate(timeout=60)
+    out, _ = started.communicate(timeout=60 * PATIENCE)
     ended = subprocess.CompletedProcess((), started.returncode, out, "")
     report = json_of(ended)
     assert b"attempt 1 failed: a lock was not to be had in time" in seen

@@ -11,7 +11,7 @@ from sidecar.databases.postgres import migrate_runs
 from support import needs
 from support.database import READER, Database
 from support.pgbouncer import PgBouncer
-from support.process import Sidecar, until
+from support.process import PATIENCE, Sidecar, until
 from support.pushgateway import read_metrics, run_pushgateway
 from support.release import Release, sql
 
@@ -42,7 +42,7 @@ def run_blocked(
         reader.execute("BEGIN; SELECT count(*) FROM orders_order")
         started = release.start(*MIGRATE, *DJANGO, url=database.migrator, **variables)
         yield started
-    _, log = started.communicate(timeout=60)
+    _, log = started.communicate(timeout=60 * PATIENCE)
     assert started.returncode == 0, log
 
 
@@ -98,7 +98,7 @@ def test_the_runner_logs_what_blocks_it(migrated: Database, release: Release) ->
         lines = iter(started.stderr.readline, "")
         assert any("migrate is blocked: " in line and "nightly report" in line for line in lines)
         reader.execute("COMMIT")
-    started.communicate(timeout=60)
+    started.communicate(timeout=60 * PATIENCE)
 
 
 def test_the_gate_opens_after_the_last_handler(database: Database, release: Release) -> None:
@@ -114,7 +114,7 @@ def test_the_gate_opens_after_the_last_handler(database: Database, release: Rele
         assert not database.execute("SELECT to_regclass('handled')::text")[0][0]
         until(sidecar.ready, "the gate opens")
         assert database.execute("SELECT count(*) FROM handled") == [(1,)]
-        started.communicate(timeout=20)
+        started.communicate(timeout=20 * PATIENCE)
         assert started.returncode == 0
         target = sidecar.status()["targets"][0]
     assert target["migrate"] is None
@@ -149,7 +149,8 @@ def test_a_slow_migration_shows_up_with_its_time(database: Database, release: Re
         until(sidecar.ready, "the gate opens")
         timeline = sidecar.status()["targets"][0]["timeline"]
     seconds = {applied["migration"]: applied["seconds"] for applied in timeline}
-    assert 2.0 <= seconds["orders.0011_fill_order_totals"] < 2.4
+    slow = seconds.pop("orders.0011_fill_order_totals")
+    assert 2.0 <= slow < 2.4 + max(filter(None, seconds.values()))
 
 
 @pytest.mark.prometheus

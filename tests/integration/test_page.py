@@ -19,7 +19,7 @@ from sidecar.outputs.http import page as shipped
 from support import project
 from support.browser import Visit, chromium
 from support.database import Database
-from support.process import Sidecar, until
+from support.process import PATIENCE, Sidecar, until
 from support.proxy import Mode, Proxy
 
 pytestmark = pytest.mark.chromium
@@ -149,7 +149,7 @@ def test_a_blocked_run_and_its_durations_are_shown(
             assert "Next: end what blocks the running migrate" in visit.text()
             visit.check_appearance("blocked")
             report.execute("ROLLBACK")
-        assert run.wait(20) == 0
+        assert run.wait(20 * PATIENCE) == 0
         visit.headline("Ready")
         told = visit.text()
         assert "The last batch: 3 migrations in" in told

@@ -18,7 +18,7 @@ from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, Datab
 from support import project
 from support.database import READER, Database
 from support.pgbouncer import POOL, PgBouncer
-from support.process import Sidecar, until
+from support.process import PATIENCE, Sidecar, until
 
 pytestmark = pytest.mark.pgbouncer
 
@@ -65,7 +65,7 @@ class Crowd:
         finally:
             self._over.set()
             for thread in self._threads:
-                thread.join(30)
+                thread.join(30 * PATIENCE)
         assert self.failures == []
         leaked = {given for name, _, given in self.seen if given != (*CLEAN, name)}
         assert leaked == set(), f"of {LEAKS}"
@@ -131,7 +131,7 @@ async def test_reads_share_server_connections_and_leave_nothing_on_them(
     database = Postgres(Address(url=url, read_timeout=30, connect_timeout=30))
     given: list[str] = []
     with Crowd(url).pushing() as crowd:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(90 * PATIENCE):
             while len(given) < 100 or len(set(given)) < POOL:
                 *rows, pid = (await database.read()).keys()
                 assert len(rows) == ROWS

@@ -207,9 +207,7 @@ async def test_a_server_that_stops_answering_is_a_timeout() -> None:
         server.execute(
             "CREATE TABLE django_migrations (id int, app text, name text, applied timestamptz)"
         )
-        database = Postgres(
-            Address(url=server.url("postgres"), read_timeout=0.3, connect_timeout=0.5)
-        )
+        database = Postgres(Address(url=server.url("postgres"), read_timeout=2, connect_timeout=3))
         await database.read()
         server.pause()
         with pytest.raises(DatabaseTimeout):
@@ -227,7 +225,7 @@ async def test_a_silent_host_does_not_hide_the_next_one(database: Database, want
     with socket.create_server(("127.0.0.1", 0)) as silent:
         first = f"@127.0.0.1:{silent.getsockname()[1]},127.0.0.1:"
         url = database.reader.replace("@127.0.0.1:", first) + f"?target_session_attrs={wanted}"
-        found = await read(Address(url=url, connect_timeout=0.3))
+        found = await read(Address(url=url, connect_timeout=2))
     assert found.schema == "public"
 
 
@@ -241,7 +239,7 @@ async def test_a_locked_table_is_a_timeout_and_leaves_no_waiting_backend(
     database: Database,
 ) -> None:
     """LOCK TABLE by somebody else: the server itself gives up, and nothing of ours queues."""
-    address = Address(url=database.reader, read_timeout=0.4)
+    address = Address(url=database.reader, read_timeout=2.1)
     with database.server.connect(database.name) as locker:
         locker.execute("BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
         for _ in range(3):

@@ -17,7 +17,7 @@ from sidecar.cli import main
 from sidecar.config.load import load
 from support import project
 from support.postgres import Server, free_port
-from support.process import Sidecar, ask, until
+from support.process import PATIENCE, Sidecar, ask, until
 
 # Whatever cuts, decodes or re-encodes it leaves one of its words.
 CANARY = "kanari:@/?#&%25[ vogel"
@@ -486,7 +486,7 @@ def test_a_traceback_shows_no_secret(site: Site, manifest: Path) -> None:
             check=False, env=project.environment(
                 **in_url(site).environment, **DEBUG, PYTHONUNBUFFERED="1"
             ),
-            stdout=unwritable, stderr=subprocess.PIPE, text=True, timeout=60,
+            stdout=unwritable, stderr=subprocess.PIPE, text=True, timeout=60 * PATIENCE,
         )  # fmt: skip
     assert "Traceback" in ended.stderr
     clean(ended.stderr)

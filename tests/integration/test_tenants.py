@@ -14,7 +14,7 @@ import pytest
 
 from support import project
 from support.database import Database
-from support.process import Sidecar, until
+from support.process import PATIENCE, Sidecar, until
 from support.tenants import PROJECT, Tenants
 
 WATCH = ("--schemas=public,tenant_*", "--interval=300ms")
@@ -152,7 +152,7 @@ def test_the_parallel_executor_killed_half_way(tenants: Tenants, manifest: Path)
         until(lambda: bool(tenants.database.execute(query)), "a tenant is being migrated")
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
-        running.wait(20)
+        running.wait(20 * PATIENCE)
         tenants.database.execute(query.replace("SELECT 1", "SELECT pg_terminate_backend(pid)"))
         assert not sidecar.ready()
         assert behind(sidecar) == ["tenant_a", "tenant_b"]

@@ -15,7 +15,7 @@ from sidecar.errors import DatabaseDenied, DatabaseError, UsageError
 from support import project
 from support.database import READER
 from support.postgres import PASSWORD
-from support.process import Sidecar, until
+from support.process import PATIENCE, Sidecar, until
 from support.tls import KEY_PASSWORD, TlsServer, make_certificates
 
 pytestmark = pytest.mark.postgresql_tls
@@ -349,7 +349,7 @@ def test_an_encrypted_key_without_its_password_asks_nobody(
     ended = subprocess.run(
         [project.sidecar(), "check", f"--manifest={manifest}"],
         check=False, env=project.environment(DATABASE_URL=address), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, start_new_session=True,
+        capture_output=True, text=True, timeout=60 * PATIENCE, start_new_session=True,
     )  # fmt: skip
     assert ended.returncode == 20
     assert "pass phrase" not in ended.stdout + ended.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 from race.replica import Replica
 from support.database import Database, add_database
 from support.postgres import Server
-from support.process import until
+from support.process import PATIENCE, until
 from support.release import Release
 
 CONCURRENTLY = (
@@ -83,7 +83,7 @@ def plain_migrate(race: Race) -> None:
         for _ in range(race.plain)
     ]
     for other in others:
-        other.communicate(timeout=120)
+        other.communicate(timeout=120 * PATIENCE)
 
 
 SCENARIOS: dict[str, Callable[[Race], None]] = {

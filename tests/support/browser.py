@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from support import needs
+from support.process import PATIENCE
 from support.project import REPOSITORY
 
 SCREENSHOTS: Final = REPOSITORY / ".screenshots"
@@ -36,6 +37,7 @@ class Visit:
     def __init__(self, browser: Browser, **options: Any) -> None:
         """Open a window; nothing is loaded yet."""
         self.context: BrowserContext = browser.new_context(viewport=DESKTOP, **options)
+        self.context.set_default_timeout(30_000 * PATIENCE)
         self.page: Page = self.context.new_page()
         self.asked: list[str] = []
         self.complaints: list[str] = []
@@ -48,7 +50,7 @@ class Visit:
         self.page.wait_for_function(
             "text => document.querySelector('h1').textContent === text",
             arg=text,
-            timeout=within * 1000,
+            timeout=within * PATIENCE * 1000,
         )
 
     def text(self) -> str:

@@ -19,6 +19,7 @@ import pymysql
 
 from support import needs
 from support.postgres import PASSWORD, free_port
+from support.process import PATIENCE
 
 SETTINGS = {
     "innodb-buffer-pool-size": "16M",
@@ -164,7 +165,7 @@ class Server:
     def _end(self, number: int) -> None:
         self._signal(number)
         if self._process is not None:
-            self._process.wait(60)
+            self._process.wait(60 * PATIENCE)
 
 
 def program(name: str) -> str:

@@ -30,7 +30,8 @@ class PgBouncer:
         self._program = needs.program("pgbouncer", "pgbouncer")
         self._user = "nobody" if os.geteuid() == 0 else None
         self._folder = folder / f"pgbouncer-{self.port}"
-        self._folder.mkdir(mode=0o755)
+        self._folder.mkdir()
+        self._folder.chmod(0o755)
         self._users(server)
         self._configure(server, settings)
         self._process: subprocess.Popen[bytes] | None = None

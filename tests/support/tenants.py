@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from support.database import Database
+from support.process import PATIENCE
 from support.project import REPOSITORY, environment, sidecar
 
 PROJECT = REPOSITORY / "tests" / "tenants" / "project"
@@ -59,7 +60,7 @@ class Tenants:
     def manage(self, *arguments: str, **variables: str) -> None:
         """Run a management command."""
         process = self.start(*arguments, **variables)
-        if process.wait(120):
+        if process.wait(120 * PATIENCE):
             raise AssertionError(f"{arguments} ended with {process.returncode}")
 
     def create(self, *names: str, **variables: str) -> None:

@@ -1,6 +1,7 @@
 """The command line: one clear line, the right exit code, and never a traceback."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 import sidecar
 from support.manifests import chain, encode, node
+from support.process import PATIENCE
 from support.project import REPOSITORY, environment
 from support.project import sidecar as installed
 
@@ -22,7 +24,7 @@ def run(*arguments: str, cwd: Path, **variables: str) -> "subprocess.CompletedPr
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=30 * PATIENCE,
     )
 
 
@@ -168,7 +170,7 @@ def test_output_that_cannot_be_written_is_an_error(tmp_path: Path, unbuffered: s
 @pytest.mark.parametrize("streams", ["2>/dev/full", "2>&-", "2>&1 | true", ">&- 2>&-"])
 def test_the_exit_code_is_right_where_nothing_can_be_printed(tmp_path: Path, streams: str) -> None:
     """A usage error is 64 also when nobody can read why."""
-    line = f"set -o pipefail; {installed()} nosuch {streams}"
+    line = f"set -o pipefail; {shlex.quote(installed())} nosuch {streams}"
     ended = subprocess.run(
         ["bash", "-c", line], check=False, cwd=tmp_path, env=environment(PYTHONUNBUFFERED="")
     )

@@ -48,6 +48,21 @@ PLAIN_TEXT_PLUGINS: Final = dict.fromkeys(
 )
 
 
+class AbruptConnection(Connection):
+    """A connection whose `close` ends it at once, as `ensure_closed` does not.
+
+    The driver's own waits, where there is TLS, up to 30 seconds for the server's goodbye, and
+    keeps the socket of a silent one open for as long.
+    """
+
+    def close(self) -> None:
+        """Close the socket now."""
+        transport = self._transport  # type: ignore[attr-defined]  # its stub lacks it
+        super().close()
+        if transport is not None:
+            transport.abort()
+
+
 class Connector:
     """Where to connect; every connect reads secrets and files anew."""
 
@@ -82,7 +97,7 @@ class Connector:
         given = self._address.password
         secret = given() if given else place.password
         context = create_context(tls)
-        connection = Connection(  # type: ignore[no-untyped-call]  # its stub has no types here
+        connection = AbruptConnection(  # type: ignore[no-untyped-call]  # nor any types here
             host=place.host,
             port=place.port,
             unix_socket=place.socket,

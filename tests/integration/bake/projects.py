@@ -11,6 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 from sidecar import baker
+from support.process import PATIENCE
 from support.project import REPOSITORY, environment, sidecar
 
 BAKER = Path(baker.__file__).parent
@@ -129,7 +130,7 @@ class Project:
             env=environment(**(variables or {})),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=60 * PATIENCE,
         )
         assert ended.stdout == "", ended.stdout
         written = output.read_bytes() if output.exists() else b""

@@ -1,6 +1,7 @@
 """Settings that cannot be imported where images are built, or are the wrong ones."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration.bake.projects import BAKER, Project
+from support.process import PATIENCE
 from support.project import environment, sidecar
 
 ANY_VALUE = "; if they demand a variable, any value will do for baking"
@@ -139,7 +141,7 @@ def test_interrupted(project: Project) -> None:
     os.close(writer)
     os.read(reader, 1)
     baking.send_signal(signal.SIGINT)
-    _, stderr = baking.communicate(timeout=30)
+    _, stderr = baking.communicate(timeout=30 * PATIENCE)
     os.close(reader)
     assert (baking.returncode, stderr) == (130, b"")
     assert not output.exists()
@@ -147,7 +149,8 @@ def test_interrupted(project: Project) -> None:
 
 def test_a_working_directory_that_is_gone(project: Project) -> None:
     """Even what nobody expects is one line, with exit code 1."""
-    command = f"cd {project.folder} && rmdir {project.folder} && exec '{sys.executable}' '{BAKER}'"
+    folder, bake = shlex.quote(str(project.folder)), shlex.join([sys.executable, str(BAKER)])
+    command = f"cd {folder} && rmdir {folder} && exec {bake}"
     ended = subprocess.run(
         ["sh", "-c", f"{command} --settings any"],
         check=False, cwd=Path("/"), env=environment(), capture_output=True, text=True,

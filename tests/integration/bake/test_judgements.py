@@ -55,7 +55,6 @@ def test_what_begins_breaks_nothing(judged: Baked) -> None:
         assert not (name.endswith("_base") and "breaks" in row), row
 
 
-@pytest.mark.timeout(600)  # the first run makes the environments
 @pytest.mark.pythons
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_every_django_is_judged_alike(

@@ -117,7 +117,6 @@ def bake_on(pair: Pair, project: Project, tmp_path: Path, **variables: str) -> B
     return project.bake("--no-model-check", command=command, variables=variables)
 
 
-@pytest.mark.timeout(600)  # the first run makes the environments
 @pytest.mark.pythons
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_nested_squashes(pair: Pair, project: Project, tmp_path: Path) -> None:
@@ -136,7 +135,6 @@ def test_nested_squashes(pair: Pair, project: Project, tmp_path: Path) -> None:
     assert rows["shop.0003_c"]["breaks"] == [NOT_NULL.format("c")]
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.pythons
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_nested_squashes_in_the_wrong_order(pair: Pair, project: Project, tmp_path: Path) -> None:
@@ -154,7 +152,6 @@ def test_nested_squashes_in_the_wrong_order(pair: Pair, project: Project, tmp_pa
         assert "warning: shop.0001_before replaces the squash shop.0001_inner" in baked.stderr
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.pythons
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_overlapping_squashes(pair: Pair, project: Project, tmp_path: Path) -> None:
@@ -169,7 +166,6 @@ def test_overlapping_squashes(pair: Pair, project: Project, tmp_path: Path) -> N
     assert (warning in baked.stderr) is (pair.django < "6.1")
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.pythons
 @pytest.mark.parametrize("pair", [PAIRS[1], PAIRS[3]], ids=str)
 def test_squashes_that_replace_each_other(pair: Pair, project: Project, tmp_path: Path) -> None:

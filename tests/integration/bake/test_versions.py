@@ -13,7 +13,7 @@ from sidecar.core.migrations.compare import check
 from sidecar.core.migrations.manifest import Squashing, decode
 from support.project import APP, REPOSITORY
 
-pytestmark = [pytest.mark.pythons, pytest.mark.timeout(600)]  # the first run makes environments
+pytestmark = pytest.mark.pythons
 
 Way = Callable[[Path], Path]
 

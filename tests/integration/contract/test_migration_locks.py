@@ -10,6 +10,7 @@ import pytest
 from sidecar.databases.base import Address, StatementTimeouts, connect, create_migration_lock
 from sidecar.errors import DatabaseError, UsageError
 from support import project
+from support.process import PATIENCE
 from support.systems import SHIM, System
 
 DJANGO = ("--", sys.executable, "manage.py", "migrate", "--verbosity=0")
@@ -81,7 +82,9 @@ def test_two_runs_migrate_once(system: System, manifest: Path) -> None:
         )
         for _ in range(2)
     ]
-    ended = [(*process.communicate(timeout=100), process.returncode) for process in started]
+    ended = [
+        (*process.communicate(timeout=100 * PATIENCE), process.returncode) for process in started
+    ]
     assert [code for _, _, code in ended] == [0, 0], ended
     reports = [json.loads(out) for out, _, _ in ended]
     assert sorted(report["result"] for report in reports) == ["applied", "nothing_to_do"]

@@ -95,7 +95,7 @@ async def test_a_server_that_is_silent_or_down_comes_back(kind: str) -> None:
             system = MariaDB(running, "shop")
         else:
             system = Postgres(running, "shop")
-        database = connect(Address(url=system.reader, connect_timeout=0.5, read_timeout=0.3))
+        database = connect(Address(url=system.reader, connect_timeout=3, read_timeout=2))
         await database.read()
         running.pause()
         for _ in range(2):

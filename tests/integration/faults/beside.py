@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from support.process import Sidecar, until
+from support.process import PATIENCE, Sidecar, until
 from support.project import environment, sidecar
 
 OBSERVER: Final = Path(__file__).with_name("observer")
-PATIENCE: Final = 1.0
-"""How long a probe waits, in seconds: as long as the kubelet does."""
+PROBE_TIMEOUT: Final = 1.0 * PATIENCE
+"""How long a probe waits, in seconds: the kubelet waits one, on a machine that is not slow."""
 
 Document = dict[str, Any]
 
@@ -66,7 +66,9 @@ class Beside(Sidecar):
         unix = where.startswith("unix:")
         with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as connection:
             # What only people ask for is imported when the first one asks.
-            connection.settimeout(PATIENCE if path in ("/readyz", "/livez") else 10 * PATIENCE)
+            connection.settimeout(
+                PROBE_TIMEOUT if path in ("/readyz", "/livez") else 10 * PROBE_TIMEOUT
+            )
             if unix:
                 connection.connect(where.removeprefix("unix:"))
             else:

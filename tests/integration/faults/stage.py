@@ -25,7 +25,7 @@ from support.project import LEAF, READER_SQL
 from support.proxy import Mode, Proxy
 from support.replica import Replica
 
-FLAGS: Final = ("--connect-timeout=500ms", "--read-timeout=500ms", "--drain-delay=0s")
+FLAGS: Final = ("--connect-timeout=3s", "--read-timeout=3s", "--drain-delay=0s")
 HOST: Final = "database.faults.test"
 NEWER: Final = "orders.0013_of_a_newer_release"
 ELSEWHERE: Final = "127.0.0.2"
