@@ -21,12 +21,12 @@ class Project:
         self.name = f"e2e-{os.getpid()}-{folder.name}".replace("_", "-").lower()
         named = [part for file in files for part in ("--file", file)]
         self._command = [program, "--project-name", self.name, *named]
-        # An open gate looks every 30 s; a story has less patience.
+        # An open gate polls every 30 s by default; that is too seldom for a test.
         ours = {"SHOP_PORT": "0", "PROMETHEUS_PORT": "0", "SIDECAR_INTERVAL": "1s"}
         self._environment = {**os.environ, **ours, **variables}
 
     def __enter__(self) -> Self:
-        """Use it."""
+        """Return the project itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -34,18 +34,18 @@ class Project:
         if left := self._ids():
             docker("rm", "--force", "--volumes", *left)
         # A story whose variables are refused has nothing that `down` could remove.
-        self.run("down", "--volumes", "--remove-orphans", "--timeout=1", check=False)
+        self.run("down", "--volumes", "--timeout=1", check=False)
 
     def run(self, *arguments: str, check: bool = True, **variables: str) -> str:
-        """Run compose to its end; return all that it said."""
-        with self.begin(*arguments, **variables) as running:
-            said = running.communicate(timeout=300)[0]
+        """Run compose to its end; return all that it printed."""
+        with self.start(*arguments, **variables) as running:
+            output = running.communicate(timeout=300)[0]
         if check and running.returncode:
-            raise AssertionError(f"compose {' '.join(arguments)}: {running.returncode}\n{said}")
-        return said
+            raise AssertionError(f"compose {' '.join(arguments)}: {running.returncode}\n{output}")
+        return output
 
-    def begin(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
-        """Run compose beside the test."""
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        """Start compose in the background."""
         return subprocess.Popen(
             [*self._command, *arguments],
             cwd=self.folder,

@@ -20,14 +20,14 @@ LINES: list[str] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the stories told."""
+    """Print the lines that the tests reported."""
     terminalreporter.section("stories")
     for line in LINES:
         terminalreporter.write_line(line)
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Add a line to the summary, with the time since the test began."""
     began = time.monotonic()
 
@@ -51,21 +51,21 @@ def python() -> list[str]:
 @pytest.fixture(scope="session")
 def image(python: list[str]) -> Image:
     """Build the sidecar's image, which compose then finds by MIGRATION_SIDECAR_IMAGE."""
-    return _built("sidecar", REPOSITORY, "MIGRATION_SIDECAR_IMAGE", *python)
+    return _build_image("sidecar", REPOSITORY, "MIGRATION_SIDECAR_IMAGE", *python)
 
 
 @pytest.fixture(scope="session")
 def shop(python: list[str], image: Image) -> Image:
     """Build the example shop, with the sidecar's command in it."""
     given = [*python, f"--build-arg=MIGRATION_SIDECAR_IMAGE={image.name}"]
-    return _built("shop", REPOSITORY / "compose" / "app", "SHOP_IMAGE", *given)
+    return _build_image("shop", REPOSITORY / "compose" / "app", "SHOP_IMAGE", *given)
 
 
 @pytest.fixture(scope="session")
 def next_shop(shop: Image) -> Image:
     """Build the shop's next release."""
     given = f"--build-arg=SHOP_IMAGE={shop.name}"
-    return _built("shop-2", Path(__file__).parent / "release-2", "GREEN_IMAGE", given)
+    return _build_image("shop-2", Path(__file__).parent / "release-2", "GREEN_IMAGE", given)
 
 
 @pytest.fixture(scope="session")
@@ -75,10 +75,12 @@ def shop_sidecar(shop: Image, image: Image) -> Image:
         f"--build-arg=SHOP_IMAGE={shop.name}",
         f"--build-arg=MIGRATION_SIDECAR_IMAGE={image.name}",
     ]
-    return _built("shop-sidecar", REPOSITORY / "compose" / "sidecar", "SHOP_SIDECAR_IMAGE", *given)
+    return _build_image(
+        "shop-sidecar", REPOSITORY / "compose" / "sidecar", "SHOP_SIDECAR_IMAGE", *given
+    )
 
 
-def _built(name: str, context: Path, variable: str, *arguments: str) -> Image:
+def _build_image(name: str, context: Path, variable: str, *arguments: str) -> Image:
     """Build an image by a name of ours: whoever runs this may have a shop."""
     image = Image(f"{PREFIX}/{name}:latest")
     build(image.name, context, *arguments)

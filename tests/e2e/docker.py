@@ -22,7 +22,7 @@ def docker(*arguments: str, check: bool = True) -> str:
     return done.stdout
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Return a time as Docker writes it, with its nine digits of a second."""
     head, _, fraction = text.rstrip("Z").partition(".")
     return datetime.fromisoformat(f"{head}.{fraction[:6]:0<6}+00:00")
@@ -36,7 +36,7 @@ class Image:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What `docker image inspect` says."""
+        """The output of `docker image inspect`."""
         facts: dict[str, Any] = json.loads(docker("image", "inspect", self.name))[0]
         return facts
 
@@ -47,7 +47,7 @@ class Image:
         return layers
 
     def run(self, *flags: str, command: tuple[str, ...] = ()) -> tuple[int, str]:
-        """Run a container to its end; return its exit code and all that it said."""
+        """Run a container to its end; return its exit code and its output."""
         done = subprocess.run(
             ["docker", "run", "--rm", *flags, self.name, *command],
             check=False,
@@ -69,7 +69,7 @@ class Container:
     id: str
 
     def __enter__(self) -> Self:
-        """Use it."""
+        """Return the container itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +78,7 @@ class Container:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What `docker inspect` says now."""
+        """The output of `docker inspect` now."""
         facts: dict[str, Any] = json.loads(docker("inspect", self.id))[0]
         return facts
 
@@ -96,19 +96,19 @@ class Container:
     @property
     def started(self) -> datetime:
         """When it was started last."""
-        return moment(self.state["StartedAt"])
+        return parse_time(self.state["StartedAt"])
 
     @property
     def log(self) -> str:
-        """All that it said."""
+        """All that it has printed."""
         return docker("logs", self.id)
 
-    def told_at(self, words: str) -> datetime:
-        """Return when it first said these words."""
+    def logged_at(self, text: str) -> datetime:
+        """Return when it first printed this text. Raises AssertionError if it never did."""
         for line in docker("logs", "--timestamps", self.id).splitlines():
-            if words in line:
-                return moment(line.split()[0])
-        raise AssertionError(f"never said {words!r}:\n{self.log}")
+            if text in line:
+                return parse_time(line.split()[0])
+        raise AssertionError(f"never printed {text!r}:\n{self.log}")
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in it."""

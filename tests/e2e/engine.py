@@ -19,7 +19,7 @@ PACKAGES: Final = {
 
 
 def install_missing() -> None:
-    """Install what the stories need, on Debian as root; otherwise say what is missing."""
+    """Install what the stories need, on Debian as root; otherwise name what is missing."""
     missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
     if not missing:
         return

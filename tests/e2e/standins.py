@@ -39,7 +39,7 @@ def choose(work: Path) -> dict[str, str]:
 
 
 def build(tag: str, context: Path, *arguments: str) -> None:
-    """Build an image; show what was said only when it fails."""
+    """Build an image; print its output only when it fails."""
     done = subprocess.run(
         ["docker", "build", "--tag", tag, *_proxy_arguments(), *arguments, str(context)],
         check=False,

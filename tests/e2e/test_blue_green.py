@@ -14,7 +14,7 @@ pytestmark = pytest.mark.docker
 
 
 def test_blue_green(
-    projects: Callable[..., Project], shop: Image, next_shop: Image, tell: Callable[[str], None]
+    projects: Callable[..., Project], shop: Image, next_shop: Image, report: Callable[[str], None]
 ) -> None:
     """Green gets traffic only once it is ready, blue serves until then, and takes it back."""
     project = projects("blue-green", BLUE_IMAGE=shop.name, GREEN_IMAGE=next_shop.name)
@@ -25,19 +25,19 @@ def test_blue_green(
         began = visitor.wait_for(200, "blue")
         until(lambda: "schema_behind" in green.log, "green sees that it is behind")
 
-        said = project.run("run", "--rm", "switch", "green")
-        assert "not ready: schema_behind" in said
+        output = project.run("run", "--rm", "switch", "green")
+        assert "not ready: schema_behind" in output
         time.sleep(3)
         assert green.health == "starting"
-        tell("green is wanted and behind: blue serves")
+        report("green is wanted and behind: blue serves")
 
         project.run("run", "--rm", "migrate", MIGRATE_IMAGE=next_shop.name)
         until(lambda: "gate open" in green.log, "green's gate opens", 2)
-        opened = green.told_at("gate open")
+        opened = green.logged_at("gate open")
         switched = visitor.wait_for(200, "green")
         before = [answer for answer in visitor.after(began.at) if answer.at < opened]
         assert {answer.served_by.partition("/")[0] for answer in before} == {"blue"}
-        tell(f"green serves {(switched.at - opened).total_seconds():.2f} s after its gate opened")
+        report(f"green serves {(switched.at - opened).total_seconds():.2f} s after its gate opened")
 
         until(lambda: "schema_ahead" in blue.run("sidecar", "healthcheck"), "blue sees it")
         project.run("run", "--rm", "switch", "blue")
@@ -46,4 +46,4 @@ def test_blue_green(
         assert blue.health == "healthy"
         answers = visitor.after(began.at)
         assert {answer.status for answer in answers} == {200}
-        tell(f"back to blue with the database ahead; {len(answers)} requests, none failed")
+        report(f"back to blue with the database ahead; {len(answers)} requests, none failed")

@@ -1,19 +1,19 @@
-"""One container of the image: first process, few rights, no network, nobody's uid."""
+"""One container of the image: as process 1, with few rights, no network, an unknown uid."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from e2e.docker import Container, Image, docker, moment
+from e2e.docker import Container, Image, docker, parse_time
 from support.process import until
 
 pytestmark = pytest.mark.docker
 
-BARE = ("--read-only", "--user=12345:0", "--cap-drop=ALL", "--network=none")
-NOWHERE = "--env=DATABASE_URL=postgres://sidecar:x@127.0.0.1/shop"
-ORPHAN = "(sleep 0.1 & echo $!)"
-WAITS = "trap 'echo told; exit 7' TERM; echo began; while :; do sleep 0.1; done"
+RESTRICTED = ("--read-only", "--user=12345:0", "--cap-drop=ALL", "--network=none")
+UNREACHABLE = "--env=DATABASE_URL=postgres://sidecar:x@127.0.0.1/shop"
+LEAVE_CHILD = "(sleep 0.1 & echo $!)"
+WAIT_FOR_SIGTERM = "trap 'echo got SIGTERM; exit 7' TERM; echo began; while :; do sleep 0.1; done"
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def database(network: str, shop: Image) -> Iterator[str]:
     with server.start(*given, "--network-alias=db") as running:
         until(lambda: "accepting" in running.run("pg_isready", "-h127.0.0.1", check=False), "db")
         flags = (f"--network={network}", f"--env=DATABASE_URL={url}", "--entrypoint=sidecar")
-        code, said = shop.run(*flags, command=("migrate",))
-        assert code == 0, said
+        code, output = shop.run(*flags, command=("migrate",))
+        assert code == 0, output
         yield url
 
 
@@ -44,53 +44,57 @@ def test_without_rights_files_or_network(
     shop_sidecar: Image, command: tuple[str, ...], code: int, words: str
 ) -> None:
     """Read-only, without capabilities, network or a known uid, every command ends as it should."""
-    got, said = shop_sidecar.run(*BARE, NOWHERE, command=command)
-    assert (got, words in said, "Traceback" in said) == (code, True, False), said
+    got, output = shop_sidecar.run(*RESTRICTED, UNREACHABLE, command=command)
+    assert (got, words in output, "Traceback" in output) == (code, True, False), output
 
 
 def test_without_a_home_or_a_name(shop_sidecar: Image) -> None:
-    """Without HOME, and without a user in the URL, one line says what to set."""
-    flags = (*BARE, "--entrypoint=env", "--env=DATABASE_URL=postgres://127.0.0.1/shop")
-    code, said = shop_sidecar.run(*flags, command=("-u", "HOME", "sidecar", "check"))
+    """Without HOME, and without a user in the URL, one line names what to set."""
+    flags = (*RESTRICTED, "--entrypoint=env", "--env=DATABASE_URL=postgres://127.0.0.1/shop")
+    code, output = shop_sidecar.run(*flags, command=("-u", "HOME", "sidecar", "check"))
     assert code == 20
-    assert "no user is named" in said
+    assert "no user is named" in output
 
 
 def test_serves_and_stops_as_first_process(shop_sidecar: Image) -> None:
-    """As process 1 it buries orphans, answers its healthcheck, and ends with 0 when told."""
-    with shop_sidecar.start(*BARE, NOWHERE, command=("serve", "--drain-delay=1s")) as sidecar:
+    """As process 1 it reaps zombies, answers its healthcheck, and exits with 0 after SIGTERM."""
+    with shop_sidecar.start(
+        *RESTRICTED, UNREACHABLE, command=("serve", "--drain-delay=1s")
+    ) as sidecar:
         until(lambda: "listening" in sidecar.log, "it listens")
         assert "ok" in sidecar.run("sidecar", "healthcheck", "--live").lower()
         assert "database_unreachable" in sidecar.run("sidecar", "healthcheck", check=False)
-        bury_orphan(sidecar)
+        check_reaping(sidecar)
         assert sidecar.stop() == 0
         assert "draining" in sidecar.log
         assert docker("diff", sidecar.id) == ""
 
 
-def bury_orphan(container: Container) -> None:
-    """Leave an orphan to process 1, and see it go."""
-    orphan = container.run("sh", "-c", ORPHAN).strip()
-    gone = f"test ! -e /proc/{orphan} && echo gone"
+def check_reaping(container: Container) -> None:
+    """Leave a child process to process 1, and wait until it is reaped."""
+    child = container.run("sh", "-c", LEAVE_CHILD).strip()
+    gone = f"test ! -e /proc/{child} && echo gone"
     until(lambda: "gone" in container.run("sh", "-c", gone, check=False), "no zombie stays", 5)
 
 
-def test_told_to_stop_at_once_it_stops_soon(shop_sidecar: Image) -> None:
+def test_sigterm_right_after_the_start_is_not_lost(shop_sidecar: Image) -> None:
     """SIGTERM in the first moments, before anything listens, is not lost on process 1."""
     for pause in (0.1, 0.3):
-        with shop_sidecar.start(*BARE, NOWHERE, command=("serve", "--drain-delay=0s")) as sidecar:
+        with shop_sidecar.start(
+            *RESTRICTED, UNREACHABLE, command=("serve", "--drain-delay=0s")
+        ) as sidecar:
             began = sidecar.started
             docker("exec", sidecar.id, "sleep", str(pause))
             assert sidecar.stop() in {0, 143}
-            ended = moment(sidecar.state["FinishedAt"])
+            ended = parse_time(sidecar.state["FinishedAt"])
             assert (ended - began).total_seconds() < 5
 
 
 def test_waits_as_first_process(shop_sidecar: Image) -> None:
-    """A waiting process 1 buries orphans, and SIGTERM ends it as it would end any process."""
-    with shop_sidecar.start(*BARE, NOWHERE, command=("wait",)) as waiting:
+    """A waiting process 1 reaps zombies, and SIGTERM ends it as it would end any process."""
+    with shop_sidecar.start(*RESTRICTED, UNREACHABLE, command=("wait",)) as waiting:
         until(lambda: "wait: database_unreachable" in waiting.log, "it waits")
-        bury_orphan(waiting)
+        check_reaping(waiting)
         assert waiting.stop() == 143
 
 
@@ -98,21 +102,23 @@ def test_becomes_the_first_process(shop_sidecar: Image, network: str, database: 
     """After `wait --` the command is process 1, with signals of its own and none ignored."""
     flags = ("--read-only", "--user=12345:0", "--cap-drop=ALL", f"--network={network}")
     address = f"--env=DATABASE_URL={database}"
-    with shop_sidecar.start(*flags, address, command=("wait", "--", "sh", "-c", WAITS)) as shell:
+    with shop_sidecar.start(
+        *flags, address, command=("wait", "--", "sh", "-c", WAIT_FOR_SIGTERM)
+    ) as shell:
         until(lambda: "began" in shell.log, "the command runs")
         assert shell.run("cat", "/proc/1/comm").strip() == "sh"
         (ignored,) = shell.run("grep", "SigIgn", "/proc/1/status").split()[1:]
         assert not int(ignored, 16) & 1 << 16, "SIGCHLD is ignored"
         assert shell.stop() == 7
-        assert "told" in shell.log
+        assert "got SIGTERM" in shell.log
 
 
 def test_migrates_as_first_process(shop: Image, network: str, database: str) -> None:
-    """Told to stop in the middle of a migration, `migrate` ends its command and says so."""
+    """After SIGTERM in the middle of a migration, `migrate` ends its command and logs it."""
     undo = ("python", "manage.py", "migrate", "orders", "0010", "--verbosity=0")
     flags = (f"--network={network}", f"--env=DATABASE_URL={database}")
-    code, said = shop.run(*flags, "--entrypoint=", command=undo)
-    assert code == 0, said
+    code, output = shop.run(*flags, "--entrypoint=", command=undo)
+    assert code == 0, output
     slow = ("--env=EXAMPLE_SLOW_SECONDS=60", "--entrypoint=sidecar")
     with shop.start(*flags, *slow, command=("migrate",)) as migrating:
         until(lambda: "manage.py" in docker("top", migrating.id), "the command runs")

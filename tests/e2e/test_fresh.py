@@ -49,7 +49,7 @@ def git(*arguments: str | Path, given: str = "") -> str:
     return done.stdout
 
 
-def bundle(folder: Path) -> Path:
+def make_bundle(folder: Path) -> Path:
     """Return a file to clone from: what git tracks here, as it is being edited, in one commit.
 
     A bundle may be cloned by whoever can read it; of a folder git asks that one owns it.
@@ -62,7 +62,7 @@ def bundle(folder: Path) -> Path:
     return folder / "sidecar.bundle"
 
 
-def watch(machine: Container, *command: str) -> list[tuple[float, str]]:
+def run_on_terminal(machine: Container, *command: str) -> list[tuple[float, str]]:
     """Run a command on a terminal; return each piece of what it printed, and after how long."""
     began, pieces = time.monotonic(), []
     with subprocess.Popen(
@@ -77,41 +77,43 @@ def watch(machine: Container, *command: str) -> list[tuple[float, str]]:
 
 # Twice a download of hundreds of megabytes, and every unit test.
 @pytest.mark.timeout(3000)
-def test_fresh_machine(fresh: Image, tmp_path: Path, tell: Callable[[str], None]) -> None:
+def test_fresh_machine(fresh: Image, tmp_path: Path, report: Callable[[str], None]) -> None:
     """README's two commands work on a fresh clone, as an ordinary user with an empty pip cache.
 
     An ordinary user, since that is who clones: root may write everywhere, and hides what needs it.
     """
-    flags = ("--init", f"--volume={bundle(tmp_path)}:{CLONE}:ro")
+    flags = ("--init", f"--volume={make_bundle(tmp_path)}:{CLONE}:ro")
     flags += tuple(f"--env={name}" for name in proxies())
     with fresh.start(*flags, command=("sleep", "infinity")) as machine:
         assert machine.run("bash", "-c", f"type -P {' '.join(ABSENT)}", check=False) == ""
         machine.run("git", "clone", "--quiet", CLONE, "sidecar")
 
-        pieces = watch(machine, "make", "--directory=sidecar", "demo", "ARGS=--once")
+        pieces = run_on_terminal(machine, "make", "--directory=sidecar", "demo", "ARGS=--once")
         story = "".join(piece for _, piece in pieces)
-        tell_of_demo(machine, pieces, tell)
+        report_demo(machine, pieces, report)
         assert "6. What a person sees: sidecar check" in story
-        assert re.search(r"gate open \d+ ms after the last migration, which nothing", story)
+        assert re.search(
+            r"gate open \d+ ms after the last migration, without a notice beforehand", story
+        )
 
         began = time.monotonic()
-        said = machine.run("make", "--directory=sidecar", "unit")
-        summary = SUMMARY.search(said)
-        assert summary is not None, said
-        skipped = [line for line in said.splitlines() if line.startswith("SKIPPED")]
+        output = machine.run("make", "--directory=sidecar", "unit")
+        summary = SUMMARY.search(output)
+        assert summary is not None, output
+        skipped = [line for line in output.splitlines() if line.startswith("SKIPPED")]
         assert all("NOT TESTED: install" in line for line in skipped), skipped
-        tell(f"make unit in {time.monotonic() - began:.0f} s: {summary[1]}")
+        report(f"make unit in {time.monotonic() - began:.0f} s: {summary[1]}")
         assert machine.run("git", "-C", "sidecar", "status", "--short") == ""
 
 
-def tell_of_demo(
-    machine: Container, pieces: list[tuple[float, str]], tell: Callable[[str], None]
+def report_demo(
+    machine: Container, pieces: list[tuple[float, str]], report: Callable[[str], None]
 ) -> None:
-    """Check that the demo is small and never silent for long; report what it took."""
+    """Check that the demo is small and never silent for long; report its time and size."""
     moments = [at for at, piece in pieces if COUNTER.search(piece)]
     assert len(set(moments)) > 5, "packages are counted while they are installed, not at the end"
     assert any("unpacking" in piece for _, piece in pieces)
     silence = max(after - at for (at, _), (after, _) in pairwise(pieces))
     size = int(machine.run("du", "--summarize", "--block-size=1", "sidecar/.demo").split()[0]) / 1e6
     assert size < 200
-    tell(f"make demo in {pieces[-1][0]:.0f} s, {size:.0f} MB; silent for {silence:.1f} s at most")
+    report(f"make demo in {pieces[-1][0]:.0f} s, {size:.0f} MB; silent for {silence:.1f} s at most")

@@ -37,7 +37,7 @@ def test_hadolint_finds_nothing(file: str) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_configuration(image: Image, tell: Callable[[str], None]) -> None:
+def test_configuration(image: Image, report: Callable[[str], None]) -> None:
     """A numeric user, an entrypoint, a signal, a healthcheck and labels are part of the image."""
     config: dict[str, Any] = image.facts["Config"]
     assert config["User"] == "65532:65532"
@@ -50,38 +50,40 @@ def test_configuration(image: Image, tell: Callable[[str], None]) -> None:
     layers = len(image.layers) - len(base.layers)
     assert size - below < 40
     assert layers == 2
-    tell(f"{size:.0f} MB: {below:.0f} MB of the base and {size - below:.1f} MB in {layers} layers")
+    report(
+        f"{size:.0f} MB: {below:.0f} MB of the base and {size - below:.1f} MB in {layers} layers"
+    )
 
 
 def test_nothing_to_build_or_install_with(image: Image) -> None:
     """There is no pip, no wheel of it, and no compiler in the image."""
-    look = (
+    find_pip = (
         "find / -xdev \\( -name pip -o -name 'pip-*' -o -name 'pip3*' -o -name ensurepip \\) 2>&-"
     )
-    _, found = image.run("--entrypoint=sh", "--user=0", command=("-c", look))
+    _, found = image.run("--entrypoint=sh", "--user=0", command=("-c", find_pip))
     assert found == ""
-    # Debian's sh looks for the first name alone.
-    look = "for each in gcc cc clang pip pip3; do command -v $each; done; "
-    look += "python -m pip; python -m ensurepip"
-    _, found = image.run("--entrypoint=sh", command=("-c", look))
+    # `command -v` of Debian's sh takes the first name alone.
+    find_tools = "for each in gcc cc clang pip pip3; do command -v $each; done; "
+    find_tools += "python -m pip; python -m ensurepip"
+    _, found = image.run("--entrypoint=sh", command=("-c", find_tools))
     assert found.count("No module named") == 2
     assert len(found.splitlines()) == 2
 
 
 def test_built_again_it_is_the_same(
-    image: Image, python: list[str], tell: Callable[[str], None]
+    image: Image, python: list[str], report: Callable[[str], None]
 ) -> None:
     """The same input on the same base gives the same files with the same times."""
     build(f"{PREFIX}/sidecar:again", REPOSITORY, "--no-cache", *python)
-    first, second = files(image.name), files(f"{PREFIX}/sidecar:again")
+    first, second = read_files(image.name), read_files(f"{PREFIX}/sidecar:again")
     assert first == second
-    tell(f"{len(first)} files, byte for byte")
+    report(f"{len(first)} files, byte for byte")
 
 
-def files(name: str) -> dict[str, tuple[object, ...]]:
+def read_files(name: str) -> dict[str, tuple[object, ...]]:
     """Return what our layers hold: kind, rights, owner, target, time and digest of each file.
 
-    Directories and marks of removal get the time of the build, unless BuildKit is told
+    Directories and marks of removal get the time of the build, unless BuildKit gets
     rewrite-timestamp=true.
     """
     found: dict[str, tuple[object, ...]] = {}
@@ -109,7 +111,7 @@ def open_member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     return member
 
 
-def test_sbom_says_what_is_installed(image: Image) -> None:
+def test_sbom_lists_what_is_installed(image: Image) -> None:
     """The SBOM is valid CycloneDX, and names every pinned dependency, Python and the base."""
     _, text = image.run("--entrypoint=cat", command=("/opt/sidecar/sbom.cdx.json",))
     done = subprocess.run(

@@ -19,12 +19,12 @@ SECRETS = {
     "DJANGO_SECRET_KEY": "five",
     "DJANGO_ALLOWED_HOSTS": ".localhost,127.0.0.1",
 }
-MAY = [
+ALLOWED = [
     ("shop", "three", "INSERT INTO catalog_category (name) VALUES ('a')"),
     ("sidecar", "four", "SELECT count(*) FROM django_migrations"),
     ("shop_migrate", "two", "CREATE TABLE made (id int); DROP TABLE made"),
 ]
-MAY_NOT = [
+DENIED = [
     ("shop", "three", "CREATE TABLE made (id int)"),
     ("shop", "three", "ALTER TABLE orders_order ADD made int"),
     ("shop", "three", "DELETE FROM django_migrations"),
@@ -44,7 +44,7 @@ def test_production(
     projects: Callable[..., Project],
     shop_sidecar: Image,
     tmp_path: Path,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     """After the migrate step everything comes up, read-only, with roles that suffice."""
     assert shop_sidecar.name
@@ -65,10 +65,12 @@ def test_production(
             assert host["CapDrop"] == ["ALL"], service
             assert container.facts["RestartCount"] == 0, service
     server = project.container("db")
-    for role, password, statement in MAY + MAY_NOT:
+    for role, password, statement in ALLOWED + DENIED:
         address = f"postgres://{role}:{password}@127.0.0.1/shop"
-        allowed = (role, password, statement) in MAY
-        said = server.run("psql", address, "-v", "ON_ERROR_STOP=1", "-c", statement, check=allowed)
-        denied = "permission denied" in said or "must be owner" in said
-        assert denied is not allowed, (role, statement, said)
-    tell("migrate, up, served: read-only, no capabilities, three roles")
+        allowed = (role, password, statement) in ALLOWED
+        output = server.run(
+            "psql", address, "-v", "ON_ERROR_STOP=1", "-c", statement, check=allowed
+        )
+        denied = "permission denied" in output or "must be owner" in output
+        assert denied is not allowed, (role, statement, output)
+    report("migrate, up, served: read-only, no capabilities, three roles")

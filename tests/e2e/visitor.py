@@ -1,4 +1,4 @@
-"""Somebody who asks the shop again and again, and remembers each answer."""
+"""A client that requests one URL again and again, and keeps each answer."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ class Visitor:
         """Ask this URL."""
         self._url = url
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask_on, daemon=True)
+        self._thread = threading.Thread(target=self._ask_repeatedly, daemon=True)
         self.answers: list[Answer] = []
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class Visitor:
         """Return the answers since then."""
         return [answer for answer in self.answers if answer.at >= at]
 
-    def _ask_on(self) -> None:
+    def _ask_repeatedly(self) -> None:
         while not self._stop.is_set():
             at = datetime.now(UTC)
             self.answers.append(Answer(at, *self._ask()))

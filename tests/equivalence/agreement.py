@@ -22,7 +22,7 @@ from sidecar.databases.base import Address, Database, connect
 from sidecar.errors import ManifestError
 from support.postgres import Server
 
-FINE = (Outcome.CURRENT, Outcome.AHEAD)
+READY = (Outcome.CURRENT, Outcome.AHEAD)
 
 
 class Disagreement(AssertionError):
@@ -34,7 +34,7 @@ QUESTIONS = (
     *("all_violations", "conflicts", "plan", "pending", "unrecorded", "hidden", "expected"),
     *("duplicates", "sound", "complete"),
 )
-KINDS = {name: type(name, (Disagreement,), {}) for name in QUESTIONS}
+ERRORS = {name: type(name, (Disagreement,), {}) for name in QUESTIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Facts:
 
 
 class World:
-    """A database that both sides look at."""
+    """A database that both sides read."""
 
     def __init__(self, connection: Any, database: Database, runner: asyncio.Runner) -> None:
         """Take Django's connection and our own."""
@@ -63,32 +63,32 @@ class World:
     def ask(self, case: Case) -> tuple[Answer, Verdict]:
         """Return both answers."""
         django_side.record(self.connection, case.rows)
-        manifest = decode(text(django_side.on_an_empty_database(case.project)[0]))
-        return django_side.answer(self.connection, case), compare(manifest, self.rows())
+        manifest = decode(bake(django_side.load_on_empty_database(case.project)[0]))
+        return django_side.ask(self.connection, case), compare(manifest, self.rows())
 
     def check(self, case: Case) -> Facts:
         """Raise Disagreement unless both sides agree on everything."""
-        manifest, refused = self._on_an_empty_database(case)
+        manifest, refused = self._compare_refusals(case)
         if manifest is None or not case.project.files:
             return Facts(refused=True)
         django_side.record(self.connection, case.rows)
-        django = django_side.answer(self.connection, case)
+        django = django_side.ask(self.connection, case)
         ours = compare(manifest, self.rows())
         if not django.error:
             self._compare_graphs(case, django, manifest)
         self._compare(case, django, ours)
         if ours.inconsistent:
             self._compare_violations(case, ours)
-        return _facts(case, ours, refused=refused)
+        return _classify(case, ours, refused=refused)
 
-    def _on_an_empty_database(self, case: Case) -> tuple[Manifest | None, bool]:
+    def _compare_refusals(self, case: Case) -> tuple[Manifest | None, bool]:
         """Compare the refusals of a bake; return the manifest, if there can be one."""
-        loader, theirs = django_side.on_an_empty_database(case.project)
+        loader, theirs = django_side.load_on_empty_database(case.project)
         if not case.project.files:
             theirs = "no migrations"
         manifest, ours = None, None
         try:
-            manifest = decode(text(loader))
+            manifest = decode(bake(loader))
             check(manifest)
         except (ManifestError, *django_side.REFUSALS) as error:
             ours = f"{type(error).__name__}: {error}"
@@ -114,16 +114,18 @@ class World:
             _agree("plan", case, django.plan, ours.plan)
             _agree("pending", case, django.plan, ours.pending)
             _agree("unrecorded", case, sorted(django.records), sorted(ours.unrecorded))
-            _agree("hidden", case, _hidden(case, django), ours.hidden)
+            _agree("hidden", case, _find_hidden(case, django), ours.hidden)
             _agree("expected", case, Counter(map(app_of, django.nodes)), Counter(ours.expected))
         _agree("duplicates", case, len(case.rows) - len(set(case.rows)), ours.duplicates)
-        fine = ours.outcome in FINE
-        _agree("sound", case, django, ours, same=django.content or not fine)
-        _agree("complete", case, django, ours, same=fine or not django.content or ours.hidden != ())
+        ready = ours.outcome in READY
+        _agree("sound", case, django, ours, same=django.content or not ready)
+        _agree(
+            "complete", case, django, ours, same=ready or not django.content or ours.hidden != ()
+        )
 
     def _compare_violations(self, case: Case, ours: Verdict) -> None:
         """Django names the first violation in the order of the rows: put each of ours there."""
-        loader = django_side.built(self.connection, case)
+        loader = django_side.build_loader(self.connection, case)
         children = {child for child, _ in ours.inconsistent}
         others = [row for row in case.rows if row not in children]
         for first in sorted(children):
@@ -137,16 +139,16 @@ class World:
         self, loader: django_side.Loader, rows: Sequence[str]
     ) -> tuple[str, str] | None:
         django_side.record(self.connection, rows, in_order=True)
-        return django_side.violation(self.connection, loader)
+        return django_side.find_violation(self.connection, loader)
 
 
-def text(loader: django_side.Loader) -> bytes:
+def bake(loader: django_side.Loader) -> bytes:
     """Bake: return the manifest's bytes."""
     return render_manifest(loader, {}).encode()
 
 
 @contextmanager
-def world(server: Server) -> Iterator[World]:
+def open_world(server: Server) -> Iterator[World]:
     """Set up Django on this server, and our reader beside it, in a database of their own."""
     server.execute(f"CREATE DATABASE {django_side.DATABASE}")
     address = Address(url=server.url(django_side.DATABASE), connect_timeout=30, read_timeout=30)
@@ -163,16 +165,16 @@ def _agree(
     question: str, case: Case, django: object, ours: object, *, same: bool | None = None
 ) -> None:
     if not (django == ours if same is None else same):
-        raise KINDS[question](f"{question}\n{case}\nDjango: {django}\nwe:     {ours}")
+        raise ERRORS[question](f"{question}\n{case}\nDjango: {django}\nwe:     {ours}")
 
 
-def _hidden(case: Case, django: Answer) -> tuple[str, ...]:
+def _find_hidden(case: Case, django: Answer) -> tuple[str, ...]:
     """Return what Django's graph holds unapplied and its plan overlooks (SEMANTICS.md)."""
     recorded = set(case.project.squashes) & set(case.rows)
     return tuple(sorted(django.nodes - django.applied - set(django.plan) - recorded))
 
 
-def _facts(case: Case, ours: Verdict, *, refused: bool) -> Facts:
+def _classify(case: Case, ours: Verdict, *, refused: bool) -> Facts:
     rows = set(case.rows)
     return Facts(
         refused=refused,

@@ -6,7 +6,7 @@ from typing import Any
 
 from equivalence.django_side import VERSION
 from equivalence.draws import Draws
-from equivalence.order import undefined
+from equivalence.order import is_undefined
 from equivalence.projects import File, Project, app_of
 
 LABELS = ("a", "a_b", "b", "a1", "B")
@@ -82,18 +82,18 @@ class Author:
             else:
                 self._depend(name, self.draw.one(choices))
 
-    def lose(self) -> None:
+    def delete_file(self) -> None:
         """Delete a file, though no squash may stand for it."""
         del self.files[self.draw.one(sorted(self.files))]
 
-    def forget(self) -> None:
+    def depend_on_missing(self) -> None:
         """Depend on what never was: a migration, an app, the first of an app without any."""
         empty = [app for app in self.apps if not self.views[app]] or ["gone"]
         gone = ["a.9999_gone", "gone.0001", "gone.__first__", f"{UNMIGRATED}.0001"]
         target = self.draw.one([*gone, f"{empty[0]}.__first__", f"{empty[0]}.__latest__"])
         self._depend(self.draw.one(sorted(self.files)), target)
 
-    def entangle(self) -> None:
+    def depend_on_later(self) -> None:
         """Depend on something written later, or on oneself."""
         at = self.draw.number(0, len(self.history) - 1)
         self._depend(self.history[at], self.draw.one(self.history[at:]))
@@ -127,7 +127,7 @@ class Author:
             return
         before = self.files[name]
         self.files[name] = replace(before, **fields)
-        if undefined(self.project(), VERSION):
+        if is_undefined(self.project(), VERSION):
             self.files[name] = before
 
     def _depend(self, name: str, target: str) -> None:

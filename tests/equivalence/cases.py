@@ -13,7 +13,7 @@ from equivalence.django_side import VERSION
 from equivalence.draws import Draws
 from equivalence.order import order_matters
 from equivalence.projects import Case, Project
-from equivalence.rows import recorded
+from equivalence.rows import draw_rows
 from equivalence.squashers import Squasher
 
 
@@ -21,13 +21,13 @@ from equivalence.squashers import Squasher
 def cases(draw: Any) -> Case:
     """Draw a case for which this Django has one answer."""
     draws = Draws(draw)
-    project = grown(draws)
-    rows = recorded(draws, project)
+    project = draw_project(draws)
+    rows = draw_rows(draws, project)
     backwards = VERSION < (6, 1) and not order_matters(project) and draws.flip()
     return Case(project, tuple(rows), backwards)
 
 
-def grown(draws: Draws) -> Project:
+def draw_project(draws: Draws) -> Project:
     """Draw a project."""
     people = Squasher(draws)
     for _ in range(draws.number(1, 12)):
@@ -38,5 +38,7 @@ def grown(draws: Draws) -> Project:
     for _ in range(draws.one([0, 1, 1, 2, 2, 3])):
         draws.one(habits)()
     if draws.once_in(12):
-        draws.one([people.lose, people.entangle, people.fork, people.forget])()
+        draws.one(
+            [people.delete_file, people.depend_on_later, people.fork, people.depend_on_missing]
+        )()
     return people.project()

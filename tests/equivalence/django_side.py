@@ -53,7 +53,7 @@ class Answer:
 
     @property
     def content(self) -> bool:
-        """Tell whether `migrate --check` would exit with 0."""
+        """Whether `migrate --check` would exit with 0."""
         return not (self.error or self.violation or self.conflicts or self.plan)
 
 
@@ -121,7 +121,7 @@ class Executor(MigrationExecutor):
         self.progress_callback = None
 
 
-def on_an_empty_database(project: Project) -> tuple[Loader, str | None]:
+def load_on_empty_database(project: Project) -> tuple[Loader, str | None]:
     """Return the loader that has tried, and why it refuses, a conflict included."""
     loader = Loader(None, project)
     error = _build(loader)
@@ -144,7 +144,7 @@ def record(connection: Any, rows: Sequence[str], *, in_order: bool = False) -> N
         cursor.execute(statement, [part for row in rows for part in as_tuple(row)] or None)
 
 
-def answer(connection: Any, case: Case) -> Answer:
+def ask(connection: Any, case: Case) -> Answer:
     """Ask Django about the rows in the database."""
     loader = Loader(connection, case.project, backwards=case.backwards)
     if error := _build(loader):
@@ -153,13 +153,13 @@ def answer(connection: Any, case: Case) -> Answer:
     plan = executor.migration_plan(loader.graph.leaf_nodes())
     assert not any(backwards for _, backwards in plan)
     return Answer(
-        violation=violation(connection, loader),
+        violation=find_violation(connection, loader),
         conflicts=tuple(
             tuple(as_name((app, name)) for name in names)
             for app, names in sorted(loader.detect_conflicts().items())
         ),
         plan=tuple(as_name((migration.app_label, migration.name)) for migration, _ in plan),
-        records=_records(connection, executor) if loader.replacements else (),
+        records=_find_records(connection, executor) if loader.replacements else (),
         nodes=frozenset(as_names(loader.graph.nodes)),
         edges=frozenset(
             (as_name(key), as_name(parent.key))
@@ -170,14 +170,14 @@ def answer(connection: Any, case: Case) -> Answer:
     )
 
 
-def built(connection: Any, case: Case) -> Loader:
+def build_loader(connection: Any, case: Case) -> Loader:
     """Return the loader of a case whose graph builds."""
     loader = Loader(connection, case.project, backwards=case.backwards)
     loader.build_graph()
     return loader
 
 
-def violation(connection: Any, loader: Loader) -> tuple[str, str] | None:
+def find_violation(connection: Any, loader: Loader) -> tuple[str, str] | None:
     """Return the one pair that Django names, if the history is inconsistent."""
     try:
         loader.check_consistent_history(connection)
@@ -215,8 +215,8 @@ def _build(loader: Loader) -> str | None:
     return None
 
 
-def _records(connection: Any, executor: Executor) -> tuple[str, ...]:
-    """Let Django write the rows of unrecorded squashes, look, and take them back."""
+def _find_records(connection: Any, executor: Executor) -> tuple[str, ...]:
+    """Let Django write the rows of unrecorded squashes, read them, and roll back."""
     rows = executor.recorder.migration_qs.order_by("id").values_list("app", "name")
     with transaction.atomic(using=connection.alias):
         before = len(rows)

@@ -1,8 +1,8 @@
 """Ask every supported Django: matrix.py [--cases 20000] [--django 5.2 6.1] [--lock].
 
 Makes an environment for each under .equivalence/, from pinned requirements, with an
-interpreter that is there already. A Django whose Python is not found is told loudly; with
-REQUIRE_ALL=1 in the environment it fails the run. `--lock` pins the requirements anew.
+interpreter that is there already. A Django whose Python is not found is reported as NOT RUN;
+with REQUIRE_ALL=1 in the environment it fails the run. `--lock` pins the requirements anew.
 """
 
 import argparse
@@ -30,7 +30,7 @@ NEEDED = ("hypothesis", "msgspec", "asyncpg", "psycopg[binary]", "embedded-postg
 
 
 def main() -> int:
-    """Run as the arguments say; return the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -41,11 +41,11 @@ def main() -> int:
         return lock()
     codes, lines = [], []
     for version in options.django:
-        say(f"equivalence: Django {version} ...")
+        show(f"equivalence: Django {version} ...")
         code, line = run(version, "--cases", str(options.cases), "--seed", str(options.seed))
         codes.append(code)
         lines.append(line)
-    say("\n".join(lines))
+    show("\n".join(lines))
     return 1 if any(codes) else 0
 
 
@@ -70,7 +70,7 @@ def run(version: str, *arguments: str) -> tuple[int, str]:
     )
     *disagreements, line = process.stdout.rstrip().split("\n")
     if disagreements:
-        say("\n".join(disagreements))
+        show("\n".join(disagreements))
     return process.returncode, line or f"Django {version}: FAILED, exit code {process.returncode}"
 
 
@@ -86,7 +86,7 @@ def lock() -> int:
     return 0
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     """Print at once."""
     print(text, flush=True)
 

@@ -14,21 +14,21 @@ from equivalence.projects import INDIRECT, Project, app_of
 Squashes = dict[str, tuple[str, ...]]
 
 
-def undefined(project: Project, django: tuple[int, int]) -> bool:
-    """Tell whether this Django has no defined answer for some rows."""
+def is_undefined(project: Project, django: tuple[int, int]) -> bool:
+    """Return whether this Django has no defined answer for some rows."""
     if django >= (6, 1):
         return False
     squashes = project.squashes
     return any(
-        _undefined_flat(squashes, one, other)
+        _is_undefined_flat(squashes, one, other)
         if django < (6, 0)
-        else _undefined_recursive(project, one, other)
+        else _is_undefined_recursive(project, one, other)
         for one, other in combinations(squashes, 2)
     )
 
 
 def order_matters(project: Project) -> bool:
-    """Tell whether the order of an app's files may decide what `__first__` or `__latest__` is."""
+    """Return whether the order of an app's files may decide what `__first__` or `__latest__` is."""
     return any(
         name.endswith(INDIRECT)
         for file in project.files
@@ -36,29 +36,29 @@ def order_matters(project: Project) -> bool:
     )
 
 
-def _undefined_flat(squashes: Squashes, one: str, other: str) -> bool:
+def _is_undefined_flat(squashes: Squashes, one: str, other: str) -> bool:
     if app_of(one) != app_of(other):
         return False
     nested = one in squashes[other] or other in squashes[one]
     return nested or bool(set(squashes[one]) & set(squashes[other]))
 
 
-def _undefined_recursive(project: Project, one: str, other: str) -> bool:
+def _is_undefined_recursive(project: Project, one: str, other: str) -> bool:
     """Inner squashes come first; the rest as the first squash that leads to them is found."""
     squashes = project.squashes
     if not set(squashes[one]) & set(squashes[other]):
         return False
-    above, below = set(_around(squashes, one)), set(_around(squashes, other))
+    above, below = set(_squashes_around(squashes, one)), set(_squashes_around(squashes, other))
     if one in below or other in above:
         return one in below and other in above  # a cycle is refused, in any order
     first = min(map(project.apps.index, map(app_of, above | {one})))
     if first != min(map(project.apps.index, map(app_of, below | {other}))):
         return False
-    starts = [_of_app(project.apps[first], keys) for keys in (above | {one}, below | {other})]
+    starts = [_names_of_app(project.apps[first], keys) for keys in (above | {one}, below | {other})]
     return not (starts[0] == starts[1] and len(starts[0]) == 1)
 
 
-def _around(squashes: Squashes, inner: str) -> Iterator[str]:
+def _squashes_around(squashes: Squashes, inner: str) -> Iterator[str]:
     """Yield the squashes that replace this one, directly or not."""
     seen: set[str] = set()
     todo = [inner]
@@ -71,5 +71,5 @@ def _around(squashes: Squashes, inner: str) -> Iterator[str]:
                 yield outer
 
 
-def _of_app(app: str, keys: Collection[str]) -> set[str]:
+def _names_of_app(app: str, keys: Collection[str]) -> set[str]:
     return {key for key in keys if app_of(key) == app}

@@ -1,6 +1,6 @@
 """Rows for hypothesis to choose, given a project: what databases hold, and what they must not."""
 
-from equivalence.django_side import on_an_empty_database
+from equivalence.django_side import load_on_empty_database
 from equivalence.draws import Draws
 from equivalence.projects import Project
 
@@ -8,7 +8,7 @@ NEWER = ("9998_newer", "9999_newer")
 FOREIGN = ("gone.0001", "default.0001", "zz.0001", "plain.0001")
 
 
-def recorded(draw: Draws, project: Project) -> list[str]:
+def draw_rows(draw: Draws, project: Project) -> list[str]:
     """Draw rows: a state that migrating leaves behind, then accidents."""
     rows: list[str] = draw.one(STATES)(draw, project)
     names = project.names
@@ -27,9 +27,9 @@ def recorded(draw: Draws, project: Project) -> list[str]:
     return draw.some(rows, len(rows), len(rows)) if draw.once_in(8) else rows
 
 
-def _planned(draw: Draws, project: Project) -> list[str]:
+def _rows_of_plan(draw: Draws, project: Project) -> list[str]:
     """What a run of `migrate` on an empty database leaves when it ends early."""
-    loader, error = on_an_empty_database(project)
+    loader, error = load_on_empty_database(project)
     plan: list[str] = []
     if not error:
         for leaf in loader.graph.leaf_nodes():
@@ -47,7 +47,7 @@ def _planned(draw: Draws, project: Project) -> list[str]:
     return rows[: draw.number(0, len(rows))]
 
 
-def _written(draw: Draws, project: Project) -> list[str]:
+def _rows_of_originals(draw: Draws, project: Project) -> list[str]:
     """What the originals leave, migrated one after the other as people wrote them."""
     history = project.history
     rows = list(history[: draw.number(0, len(history))])
@@ -57,21 +57,21 @@ def _written(draw: Draws, project: Project) -> list[str]:
     return rows
 
 
-def _halved(draw: Draws, project: Project) -> list[str]:
+def _rows_of_half_a_squash(draw: Draws, project: Project) -> list[str]:
     """What the originals leave when migrating stops inside a squash."""
     inside = [set(replaced) & set(project.history) for replaced in project.squashes.values()]
     choices = [names for names in inside if len(names) > 1]
     if not choices:
-        return _written(draw, project)
+        return _rows_of_originals(draw, project)
     order = sorted(map(project.history.index, draw.one(choices)))
     return list(project.history[: draw.one(order[:-1]) + 1])
 
 
-def _holed(draw: Draws, project: Project) -> list[str]:
+def _rows_with_gaps(draw: Draws, project: Project) -> list[str]:
     """Everything but some of what a squash replaces; the squashes' own rows as it happens."""
     choices = [replaced for replaced in project.squashes.values() if len(replaced) > 1]
     if not choices:
-        return _any(draw, project)
+        return _any_rows(draw, project)
     replaced = draw.one(choices)
     gone = draw.some(replaced, 1, 3)
     if draw.flip():
@@ -79,26 +79,33 @@ def _holed(draw: Draws, project: Project) -> list[str]:
     return [name for name in project.names if name not in gone]
 
 
-def _all(_: Draws, project: Project) -> list[str]:
+def _all_rows(_: Draws, project: Project) -> list[str]:
     return list(project.names)
 
 
-def _any(draw: Draws, project: Project) -> list[str]:
+def _any_rows(draw: Draws, project: Project) -> list[str]:
     return [name for name in project.names if draw.flip()]
 
 
-def _pruned(draw: Draws, project: Project) -> list[str]:
+def _rows_after_pruning(draw: Draws, project: Project) -> list[str]:
     """What is left after a later release dropped `replaces` and pruned."""
     squashes = project.squashes
     if not squashes:
-        return _written(draw, project)
+        return _rows_of_originals(draw, project)
     pruned = squashes[draw.one(sorted(squashes))]
     return [name for name in project.names if name not in pruned]
 
 
-def _unsquashed(_: Draws, project: Project) -> list[str]:
+def _rows_without_squashes(_: Draws, project: Project) -> list[str]:
     """Everything but the squashes' own rows: they are new, and nobody has migrated since."""
     return [name for name in project.names if name not in project.squashes]
 
 
-STATES = [_planned, _written, _any, _halved, _holed, _holed] * 2 + [_all, _pruned, _unsquashed]
+STATES = [
+    _rows_of_plan,
+    _rows_of_originals,
+    _any_rows,
+    _rows_of_half_a_squash,
+    _rows_with_gaps,
+    _rows_with_gaps,
+] * 2 + [_all_rows, _rows_after_pruning, _rows_without_squashes]

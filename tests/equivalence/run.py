@@ -18,17 +18,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 if __name__ == "__main__":  # as a script, this folder hides the packages beside it
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from equivalence.agreement import Disagreement, World, world
+from equivalence.agreement import Disagreement, World, open_world
 from equivalence.cases import cases
 from equivalence.projects import Case
 from support.postgres import Server
 
 BATCH = 500
-"""Cases that one search of hypothesis's looks at; each finds its own disagreements."""
+"""How many cases one search of hypothesis tries; each finds its own disagreements."""
 
 
 def main() -> int:
-    """Run as the arguments say; return the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0, help="the first batch's (default: 0)")
@@ -36,20 +36,20 @@ def main() -> int:
     options = parser.parse_args()
     counts: Counter[str] = Counter()
     found: list[Disagreement] = []
-    with Server() as server, world(server) as asked:
+    with Server() as server, open_world(server) as world:
         for seed in range(options.seed, options.seed + -(-options.cases // BATCH)):
             size = min(BATCH, options.cases - counts["cases"])
-            found += search(asked, seed, size, counts)
+            found += search(world, seed, size, counts)
             if len(found) >= options.stop or counts["cases"] >= options.cases:
                 break
     for disagreement in found:
-        say(f"{disagreement}\n")
-    say(line(counts, len(found)))
+        show(f"{disagreement}\n")
+    show(summarize(counts, len(found)))
     return 1 if found else 0
 
 
-def search(asked: World, seed: int, size: int, counts: Counter[str]) -> list[Disagreement]:
-    """Look at so many cases; return what was found, minimised."""
+def search(world: World, seed: int, size: int, counts: Counter[str]) -> list[Disagreement]:
+    """Try so many cases; return the disagreements, minimised."""
     failing = False
 
     @hypothesis.seed(seed)
@@ -67,7 +67,7 @@ def search(asked: World, seed: int, size: int, counts: Counter[str]) -> list[Dis
         if not failing:
             counts["cases"] += 1
         try:
-            facts = asked.check(case)
+            facts = world.check(case)
         except BaseException:
             failing = True
             raise
@@ -82,26 +82,26 @@ def search(asked: World, seed: int, size: int, counts: Counter[str]) -> list[Dis
         found, others = several.split(Disagreement)
         if others or found is None:
             raise
-        return [error for error in flat(found) if isinstance(error, Disagreement)]
+        return [error for error in flatten(found) if isinstance(error, Disagreement)]
     return []
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     """Print at once."""
     print(text, flush=True)
 
 
-def flat(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+def flatten(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     """Return the exceptions of a group of groups."""
     return [
         inner
         for error in group.exceptions
-        for inner in (flat(error) if isinstance(error, BaseExceptionGroup) else [error])
+        for inner in (flatten(error) if isinstance(error, BaseExceptionGroup) else [error])
     ]
 
 
-def line(counts: Counter[str], disagreements: int) -> str:
-    """Return the one line that says what was run."""
+def summarize(counts: Counter[str], disagreements: int) -> str:
+    """Return the one line that sums up what was run."""
     return (
         f"Django {django.get_version()}, Python {platform.python_version()}: "
         f"{counts['cases']} cases, {counts['cases'] - counts['refused']} with a valid graph, "

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from equivalence.authors import Author
 from equivalence.django_side import VERSION
-from equivalence.order import undefined
+from equivalence.order import is_undefined
 from equivalence.projects import File, app_of
 
-GHOSTS = ("default", "a0")
+FORMER_LABELS = ("default", "a0")
 """Labels that no installed app has, as `default` in social-auth's `replaces`."""
 
 
@@ -52,7 +52,7 @@ class Squasher(Author):
     def rename(self) -> None:
         """List the labels that an app used to have, as social-auth-app-django does."""
         app = self.draw.one(self.apps)
-        labels = GHOSTS[: self.draw.number(1, 2)]
+        labels = FORMER_LABELS[: self.draw.number(1, 2)]
         for name in self.views[app][: self.draw.number(1, 3)]:
             if name in self.files and not self.files[name].replaces:
                 old = tuple(f"{label}.{name.partition('.')[2]}" for label in labels)
@@ -78,7 +78,7 @@ class Squasher(Author):
         return found
 
     def _reenters(self, inside: set[str]) -> bool:
-        """Tell whether something outside lies between two of these."""
+        """Return whether something outside lies between two of these."""
         above: set[str] = set()
         for _ in self.files:
             above |= {n for n in self.files if any(p in inside | above for p in self._needs(n))}
@@ -103,7 +103,7 @@ class Squasher(Author):
         if self.draw.flip():
             self._rewrite(squash, replaced)
         self._delete(replaced)
-        if undefined(self.project(), VERSION):
+        if is_undefined(self.project(), VERSION):
             self.files = kept
         else:
             self._collapse(squash, replaced)

@@ -1,6 +1,6 @@
-"""The cases worth knowing by heart: Django's answer, and ours beside it.
+"""The cases worth knowing by heart: Django's answer, and ours.
 
-Each states all that either side has to say; what is not mentioned is empty.
+Each states both answers in full; what is not mentioned is empty.
 """
 
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from equivalence.agreement import World, text
-from equivalence.django_side import VERSION, Answer, on_an_empty_database
+from equivalence.agreement import World, bake
+from equivalence.django_side import VERSION, Answer, load_on_empty_database
 from equivalence.projects import Case, Project, file, project
 from sidecar.core.migrations.manifest import decode
 from sidecar.errors import ManifestError
@@ -43,7 +43,7 @@ NESTED = project(*HEAD.files[:2], HEAD.files[-1], file("b.t", replaces=["a.s"]))
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Rows, what Django says to them, and what we do. Names stand in one string."""
+    """Rows, and both answers to them. Names are written in one string."""
 
     project: Project
     rows: str
@@ -56,14 +56,14 @@ class Example:
     records: str = ""
     """The rows of squashes that `migrate` would write, though it has nothing to run."""
     alone: dict[str, Any] = field(default_factory=dict)
-    """What we say and Django does not."""
+    """Fields of our verdict for which Django has no answer."""
 
 
-def words(text: str) -> tuple[str, ...]:
+def split_names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-BOTH = {
+EVERY_DJANGO = {
     "nothing is recorded": Example(PLAIN, "", "behind", plan="a.1 a.2 a.3"),
     "everything is recorded": Example(PLAIN, "a.1 a.2 a.3", "current"),
     "a later migration without an earlier": Example(
@@ -130,7 +130,7 @@ BOTH = {
         MOVED, "two_factor.1", "behind", plan="two_factor.2 phonenumber.1"
     ),
 }
-FLAT = {
+BELOW_6_0 = {
     "an app that moved, with the originals": Example(
         MOVED, "two_factor.1 two_factor.2 phonenumber.1", "current", records="two_factor.s"
     ),
@@ -140,7 +140,7 @@ FLAT = {
     "half of an inner squash": Example(NESTED, "a.1", "behind", plan="a.2 b.t"),
     "all of an inner squash": Example(NESTED, "a.1 a.2", "current", records="a.s"),
 }
-DEEP = {
+FROM_6_0 = {
     "an app that moved, with the originals": Example(
         MOVED,
         "two_factor.1 two_factor.2 phonenumber.1",
@@ -153,22 +153,22 @@ DEEP = {
     "half of an inner squash": Example(NESTED, "a.1", "behind", plan="a.2"),
     "all of an inner squash": Example(NESTED, "a.1 a.2", "current", records="a.s b.t"),
 }
-EXAMPLES = BOTH | (DEEP if RECURSIVE else FLAT)
+EXAMPLES = EVERY_DJANGO | (FROM_6_0 if RECURSIVE else BELOW_6_0)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_django_answers(asked: World, name: str) -> None:
-    """Django's loader and executor say what the table says."""
+def test_django_answers_as_the_table_states(world: World, name: str) -> None:
+    """Django's loader and executor answer as the table states."""
     example = EXAMPLES[name]
-    django, _ = asked.ask(Case(example.project, words(example.rows)))
+    django, _ = world.ask(Case(example.project, split_names(example.rows)))
     assert bool(django.error) == bool(example.error)
     assert example.error in (django.error or "")
     assert django == Answer(
         error=django.error,
-        violation=words(example.violation) or None,  # type: ignore[arg-type]
-        conflicts=(words(example.conflicts),) if example.conflicts else (),
-        plan=words(example.plan),
-        records=words(example.records),
+        violation=split_names(example.violation) or None,  # type: ignore[arg-type]
+        conflicts=(split_names(example.conflicts),) if example.conflicts else (),
+        plan=split_names(example.plan),
+        records=split_names(example.records),
         nodes=django.nodes,
         edges=django.edges,
         applied=django.applied,
@@ -176,29 +176,29 @@ def test_django_answers(asked: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_we_answer(asked: World, name: str) -> None:
-    """Our verdict says what the table says, and nothing besides."""
+def test_our_verdict_is_as_the_table_states(world: World, name: str) -> None:
+    """Our verdict is what the table states, and nothing besides."""
     example = EXAMPLES[name]
-    _, ours = asked.ask(Case(example.project, words(example.rows)))
-    said = {key: value for key in ours.__struct_fields__ if (value := getattr(ours, key))}
-    said.pop("expected", None)
-    assert example.error in (said.pop("graph_error", None) or "")
+    _, ours = world.ask(Case(example.project, split_names(example.rows)))
+    found = {key: value for key in ours.__struct_fields__ if (value := getattr(ours, key))}
+    found.pop("expected", None)
+    assert example.error in (found.pop("graph_error", None) or "")
     expected = {
         "outcome": example.outcome,
-        "plan": words(example.plan),
-        "pending": words(example.plan),
-        "inconsistent": (words(example.violation),) if example.violation else (),
-        "conflicts": (words(example.conflicts),) if example.conflicts else (),
-        "unrecorded": words(example.records),
+        "plan": split_names(example.plan),
+        "pending": split_names(example.plan),
+        "inconsistent": (split_names(example.violation),) if example.violation else (),
+        "conflicts": (split_names(example.conflicts),) if example.conflicts else (),
+        "unrecorded": split_names(example.records),
         **example.alone,
     }
-    assert said == {key: value for key, value in expected.items() if value}
+    assert found == {key: value for key, value in expected.items() if value}
 
 
 def test_a_squash_that_replaces_itself_is_refused() -> None:
     """No manifest has a squash that lists its own name, whatever Django makes of it."""
     itself = project(file("a.1"), file("a.s", replaces=["a.1", "a.s"]))
-    loader, error = on_an_empty_database(itself)
+    loader, error = load_on_empty_database(itself)
     assert bool(error) == RECURSIVE
     with pytest.raises(ManifestError, match=r"a\.s replaces itself"):
-        decode(text(loader))
+        decode(bake(loader))

@@ -23,9 +23,9 @@ from equivalence.projects import Case, file, project
     suppress_health_check=list(HealthCheck),
 )
 @given(case=cases())
-def test_django_and_we_agree(asked: World, case: Case) -> None:
+def test_django_and_we_agree(world: World, case: Case) -> None:
     """Whatever the project and the rows, Django's answer is ours, or we name what is hidden."""
-    asked.check(case)
+    world.check(case)
 
 
 def test_nested_squashes_of_one_app_are_undefined_below_6_0() -> None:
@@ -36,13 +36,13 @@ def test_nested_squashes_of_one_app_are_undefined_below_6_0() -> None:
         file("a.s", replaces=["a.1"]),
         file("a.t", replaces=["a.s", "a.2"]),
     )
-    assert [order.undefined(nested, v) for v in ((5, 2), (6, 0), (6, 1))] == [True, False, False]
+    assert [order.is_undefined(nested, v) for v in ((5, 2), (6, 0), (6, 1))] == [True, False, False]
 
 
 def test_overlapping_squashes_of_one_app_are_undefined_below_6_1() -> None:
     """Squashes that share a migration are left out where Django takes them in any order."""
     shared = project(file("a.1"), file("a.s", replaces=["a.1"]), file("a.t", replaces=["a.1"]))
-    assert [order.undefined(shared, v) for v in ((5, 2), (6, 0), (6, 1))] == [True, True, False]
+    assert [order.is_undefined(shared, v) for v in ((5, 2), (6, 0), (6, 1))] == [True, True, False]
 
 
 def test_squashes_across_apps_are_defined_everywhere() -> None:
@@ -50,11 +50,11 @@ def test_squashes_across_apps_are_defined_everywhere() -> None:
     across = project(
         file("a.1"), file("a.s", replaces=["a.1"]), file("b.t", replaces=["a.s", "a.1"])
     )
-    assert not any(order.undefined(across, v) for v in ((4, 2), (5, 2), (6, 0), (6, 1)))
+    assert not any(order.is_undefined(across, v) for v in ((4, 2), (5, 2), (6, 0), (6, 1)))
 
 
 @pytest.mark.skipif(VERSION >= (6, 1), reason="Django 6.1 sorts an app's files")
-def test_what_is_left_out_has_indeed_two_answers(asked: World) -> None:
+def test_what_is_left_out_has_indeed_two_answers(world: World) -> None:
     """Below 6.1 the same project and rows give two answers, by the order of a set."""
     shared = project(
         file("a.1"),
@@ -64,6 +64,6 @@ def test_what_is_left_out_has_indeed_two_answers(asked: World) -> None:
         file("a.t", "a.1", replaces=["a.2", "a.3"]),
         file("B.1", "a.s"),
     )
-    assert order.undefined(shared, VERSION)
-    plans = [asked.ask(Case(shared, ("a.1",), found))[0].plan for found in (False, True)]
+    assert order.is_undefined(shared, VERSION)
+    plans = [world.ask(Case(shared, ("a.1",), found))[0].plan for found in (False, True)]
     assert plans == [("a.t", "B.1"), ("B.1", "a.t")]

@@ -1,18 +1,18 @@
-"""Where what the sidecar says differs from what Django says about the same database."""
+"""Where the sidecar's answer differs from Django's about the same database."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Any
 
-FINE = ("current", "ahead")
+READY = ("current", "ahead")
 EXIT = {"current": 0, "ahead": 0, "behind": 10, "inconsistent": 12}
 HEADER = "Planned operations:"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the project's own `manage.py migrate --plan --check` told: text and exit code."""
+class MigrateOutput:
+    """Output and exit code of the project's own `manage.py migrate --plan --check`."""
 
     output: str
     code: int
@@ -27,7 +27,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What `sidecar check --json` told: its object and its exit code."""
+    """The document that `sidecar check --json` printed, and its exit code."""
 
     document: Mapping[str, Any]
     code: int
@@ -39,22 +39,24 @@ class Ours:
         return target
 
 
-def differences(theirs: Mapping[str, Any], told: Told | None, ours: Ours) -> Iterator[str]:
+def differences(
+    theirs: Mapping[str, Any], migrate: MigrateOutput | None, ours: Ours
+) -> Iterator[str]:
     """Yield each disagreement, both answers in it."""
-    for question, (django, we) in questions(theirs, ours).items():
+    for question, (django, we) in pair_answers(theirs, ours).items():
         if django != we:
-            yield f"{question}{apart(django, we)}"
-    if told is not None:
-        yield from differences_from_command(theirs, told, ours)
+            yield f"{question}{render_difference(django, we)}"
+    if migrate is not None:
+        yield from differences_from_command(theirs, migrate, ours)
 
 
-def questions(theirs: Mapping[str, Any], ours: Ours) -> dict[str, tuple[object, object]]:
+def pair_answers(theirs: Mapping[str, Any], ours: Ours) -> dict[str, tuple[object, object]]:
     """Return what is asked: Django's answer, by its executor, and ours."""
     target, verdict = ours.target, ours.target["verdict"]
     asked: dict[str, tuple[object, object]] = {
         "does the graph break": (bool(theirs["error"]), bool(target["graph_error"])),
         "exit code": (EXIT[verdict], ours.code),
-        "ready": (verdict in FINE, ours.document["ready"]),
+        "ready": (verdict in READY, ours.document["ready"]),
     }
     if theirs["error"]:
         return {**asked, "verdict": ("inconsistent", verdict)}
@@ -69,45 +71,47 @@ def questions(theirs: Mapping[str, Any], ours: Ours) -> dict[str, tuple[object, 
         "unrecorded": (theirs["unrecorded"], sorted(target["unrecorded"])),
         "hidden": (theirs["hidden"], target["hidden"]),
         "expected": (theirs["expected"], target["expected"]),
-        "verdict": (judged(theirs), "fine" if verdict in FINE else verdict),
+        "verdict": (derive_verdict(theirs), "ready" if verdict in READY else verdict),
     }
 
 
-def judged(theirs: Mapping[str, Any]) -> str:
+def derive_verdict(theirs: Mapping[str, Any]) -> str:
     """Return the verdict that Django's answers mean (SEMANTICS: the four questions, and ours)."""
     if theirs["violation"] or theirs["conflicts"] or theirs["hidden"]:
         return "inconsistent"
-    return "behind" if theirs["plan"] else "fine"
+    return "behind" if theirs["plan"] else "ready"
 
 
-def differences_from_command(theirs: Mapping[str, Any], told: Told, ours: Ours) -> Iterator[str]:
+def differences_from_command(
+    theirs: Mapping[str, Any], migrate: MigrateOutput, ours: Ours
+) -> Iterator[str]:
     """Yield where the command, run for real, contradicts us."""
     refused = bool(theirs["error"] or theirs["violation"] or theirs["conflicts"])
     planned = [] if refused else ours.target["plan"]
-    if told.plan != planned:
-        yield f"migrate --plan{apart(told.plan, planned)}"
-    content = ours.target["verdict"] in FINE or (
+    if migrate.plan != planned:
+        yield f"migrate --plan{render_difference(migrate.plan, planned)}"
+    content = ours.target["verdict"] in READY or (
         bool(ours.target["hidden"]) and not (refused or ours.target["plan"])
     )
-    if (told.code == 0) != content:
-        yield f"migrate --check{apart(told.code, ours.target)}"
+    if (migrate.code == 0) != content:
+        yield f"migrate --check{render_difference(migrate.code, ours.target)}"
 
 
-def apart(django: object, we: object) -> str:
+def render_difference(django: object, we: object) -> str:
     """Return both answers; of two lists, what follows their common beginning."""
     if isinstance(django, list) and isinstance(we, list):
         same = len(commonprefix([django, we]))  # noqa: RUF071 - of lists, not of paths
         django, we = (f"{same} alike, then {answer[same:]}" for answer in (django, we))
-    return f"\n  Django: {short(django)}\n  we:     {short(we)}"
+    return f"\n  Django: {shorten(django)}\n  we:     {shorten(we)}"
 
 
-def short(value: object, limit: int = 600) -> str:
+def shorten(value: object, limit: int = 600) -> str:
     """Return a value as text that a person can still read."""
     text = str(value)
     return text if len(text) <= limit else f"{text[:limit]} ... ({len(text)} characters)"
 
 
-def half_applied(
+def half_applied_rows(
     rows: Sequence[str], squashes: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield the rows that a fully migrated database could have, had its squashes fared otherwise.
@@ -117,18 +121,18 @@ def half_applied(
     for squash, originals in squashes.items():
         half = originals[: len(originals) // 2]
         began = min(at for at, row in enumerate(rows) if row in {squash, *originals})
-        yield f"{squash} unrecorded", without(rows, {squash})
-        yield f"{squash} pruned", without(rows, set(originals))
+        yield f"{squash} unrecorded", remove_rows(rows, {squash})
+        yield f"{squash} pruned", remove_rows(rows, set(originals))
         rest = {squash, *originals} - set(half)
-        yield f"{squash} half applied beneath what follows", without(rows, rest)
+        yield f"{squash} half applied beneath what follows", remove_rows(rows, rest)
         if half:
             yield f"stopped half-way through {squash}", [*rows[:began], *half]
             yield f"the same, {squash} recorded", [*rows[:began], *half, squash]
     replaced = {original for originals in squashes.values() for original in originals}
-    yield "every squash unrecorded", without(rows, set(squashes) - replaced)
-    yield "every squash pruned", without(rows, replaced - set(squashes))
+    yield "every squash unrecorded", remove_rows(rows, set(squashes) - replaced)
+    yield "every squash pruned", remove_rows(rows, replaced - set(squashes))
 
 
-def without(rows: Sequence[str], gone: set[str]) -> list[str]:
+def remove_rows(rows: Sequence[str], gone: set[str]) -> list[str]:
     """Return the rows that are left."""
     return [row for row in rows if row not in gone]

@@ -48,7 +48,7 @@ def lock(project: Project) -> None:
 def variables(project: Project, folder: Path, server: Server, database: str) -> dict[str, str]:
     """Return all that the project's processes find in their environment."""
     return {
-        **bare(project, folder),
+        **variables_without_database(project, folder),
         "REAL_HOST": "127.0.0.1",
         "REAL_PORT": str(server.port),
         "REAL_NAME": database,
@@ -57,7 +57,7 @@ def variables(project: Project, folder: Path, server: Server, database: str) -> 
     }
 
 
-def bare(project: Project, folder: Path) -> dict[str, str]:
+def variables_without_database(project: Project, folder: Path) -> dict[str, str]:
     """Return the same where there is no database; what the project leaves at home stays here."""
     settings = {"DJANGO_SETTINGS_MODULE": "real_settings", "HOME": str(folder)}
     return environment(**settings, **project.variables)

@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from real.comparison import half_applied
-from real.environment import Failed, bare
+from real.comparison import half_applied_rows
+from real.environment import Failed, variables_without_database
 from real.projects import Project
 from real.sides import Stop
 from support.postgres import Server
@@ -30,16 +30,16 @@ class Report:
     disagreements: list[str] = field(default_factory=list)
 
 
-def travel(project: Project, python: str, folder: Path, server: Server) -> Report:
+def run_journey(project: Project, python: str, folder: Path, server: Server) -> Report:
     """Bake, migrate, stop, compare; return what was found."""
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "real_settings.py").write_text(project.module)
     bake(project, python, folder)
     report = Report()
-    cut_by_cut(Stop(project, python, folder, server), report)
+    compare_at_cuts(Stop(project, python, folder, server), report)
     if report.squashes:
-        through_originals(Stop(project, python, folder, server), report)
+        compare_through_originals(Stop(project, python, folder, server), report)
     report.seconds = time.monotonic() - began
     return report
 
@@ -50,7 +50,7 @@ def bake(project: Project, python: str, folder: Path) -> None:
         [python, str(BAKER), "--settings=real_settings", "-o", "manifest.json"],
         check=False,
         cwd=folder,
-        env=bare(project, folder),
+        env=variables_without_database(project, folder),
         capture_output=True,
         text=True,
     )
@@ -58,7 +58,7 @@ def bake(project: Project, python: str, folder: Path) -> None:
         raise Failed(f"cannot be baked: {ended.stderr}")
 
 
-def cut_by_cut(stop: Stop, report: Report) -> None:
+def compare_at_cuts(stop: Stop, report: Report) -> None:
     """Migrate cut by cut, the first before anything; then vary the rows of the squashes."""
     with stop.side as side:
         facts = side.ask("facts")
@@ -72,13 +72,13 @@ def cut_by_cut(stop: Stop, report: Report) -> None:
             report.disagreements += stop.compare(f"{done} of {size}", command=True)
             report.cuts += 1
         if report.squashes:
-            for where, rows in half_applied(stop.rows(), facts["squashes"]):
+            for where, rows in half_applied_rows(stop.rows(), facts["squashes"]):
                 stop.record(rows)
                 report.disagreements += stop.compare(where)
                 report.squash_points += 1
 
 
-def through_originals(stop: Stop, report: Report) -> None:
+def compare_through_originals(stop: Stop, report: Report) -> None:
     """Migrate anew, through each squash by its originals, as a database that is older than it."""
     with stop.side as side:
         facts = side.ask("facts")

@@ -1,4 +1,4 @@
-"""Runs in a project's own environment: its Django migrates, and says what it thinks.
+"""Runs in a project's own environment: its Django migrates, and answers questions.
 
 Takes one JSON request a line, and answers each with one JSON line. It knows nothing of the
 sidecar, and imports nothing but Django.
@@ -27,7 +27,7 @@ VIOLATION = re.compile(r"Migration (\S+) is applied before its dependency (\S+) 
 
 
 def facts() -> dict[str, Any]:
-    """Say what this project is."""
+    """Return the versions, migrations and squashes of this project."""
     loader = MigrationLoader(connection)
     squashes = {
         name(key): [name(original) for original in migration.replaces]
@@ -53,14 +53,14 @@ def migrate(count: int) -> list[str]:
 def migrate_originals(squash: str, original: str) -> list[str]:
     """Apply what leads to this migration, as a release before the squash; return their names."""
     executor = MigrationExecutor(connection)
-    executor.loader = Earlier(connection, key_of(squash))
+    executor.loader = EarlierLoader(connection, key_of(squash))
     target = key_of(original)
     plan = executor.migration_plan([target])
     executor.migrate([target], plan=plan)
     return [name((migration.app_label, migration.name)) for migration, _ in plan]
 
 
-class Earlier(MigrationLoader):
+class EarlierLoader(MigrationLoader):
     """The disk of a release that did not have one of the squashes yet."""
 
     def __init__(self, connection: Any, squash: tuple[str, str]) -> None:
@@ -84,7 +84,7 @@ class Earlier(MigrationLoader):
 
 
 def answer() -> dict[str, Any]:
-    """Say what the executor makes of the rows: the four questions of `migrate --check`."""
+    """Return what the executor makes of the rows: the four questions of `migrate --check`."""
     try:
         executor = MigrationExecutor(connection)
     except REFUSALS as error:
@@ -99,19 +99,19 @@ def answer() -> dict[str, Any]:
     unapplied = {name(key) for key in loader.graph.nodes if key not in loader.applied_migrations}
     return {
         "error": None,
-        "violation": violation(loader),
+        "violation": find_violation(loader),
         "conflicts": [
             [name((app, leaf)) for leaf in sorted(names)]
             for app, names in sorted(loader.detect_conflicts().items())
         ],
         "plan": plan,
         "expected": len(loader.graph.nodes),
-        "unrecorded": records(executor),
+        "unrecorded": find_records(executor),
         "hidden": sorted(unapplied - set(plan) - squashes),
     }
 
 
-def violation(loader: MigrationLoader) -> list[str] | None:
+def find_violation(loader: MigrationLoader) -> list[str] | None:
     """Return the pair that Django names, if the history is inconsistent."""
     try:
         loader.check_consistent_history(connection)
@@ -120,7 +120,7 @@ def violation(loader: MigrationLoader) -> list[str] | None:
     return None
 
 
-def records(executor: MigrationExecutor) -> list[str]:
+def find_records(executor: MigrationExecutor) -> list[str]:
     """Return the rows that a `migrate` with nothing to do would write."""
     written: list[str] = []
     executor.recorder.record_applied = lambda app, migration: written.append(name((app, migration)))
@@ -150,10 +150,10 @@ def main() -> None:
     django.setup()
     for line in sys.stdin:
         question, *arguments = json.loads(line)
-        said = QUESTIONS[question](*arguments)
+        result = QUESTIONS[question](*arguments)
         # Whoever asks may change the rows in between, or drop the database.
         connection.close()
-        out.write(json.dumps(said) + "\n")
+        out.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

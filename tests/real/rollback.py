@@ -48,7 +48,7 @@ class Release:
         )
 
 
-def there_and_back(folder: Path, server: Server) -> tuple[int, int, bool]:
+def go_there_and_back(folder: Path, server: Server) -> tuple[int, int, bool]:
     """Return how many migrations lay between, how many commands led back, and whether they did."""
     server.execute("CREATE DATABASE rollback")
     old, new = (Release(project, folder, server, "rollback") for project in (OLD, NEW))
@@ -73,7 +73,7 @@ def there_and_back(folder: Path, server: Server) -> tuple[int, int, bool]:
 def main() -> int:
     """Go there and back; return 1 when the rows are not what they were."""
     with Server() as server, tempfile.TemporaryDirectory(prefix="sidecar-real-") as folder:
-        between, commands, back = there_and_back(Path(folder), server)
+        between, commands, back = go_there_and_back(Path(folder), server)
     outcome = "the rows are as before" if back else "THE ROWS DIFFER"
     print(f"{NEW.name}: {between} rows forth, {commands} commands back: {outcome}")
     return int(not back or not between)

@@ -2,7 +2,7 @@
 
 Bakes each project, migrates it on a real PostgreSQL, stops at ten points of its plan and at
 every way in which one of its squashes can be half-applied, and compares `sidecar check --json`
-with what the project's own Django says. Prints a row a project; exits with 1 if anything
+with the answers of the project's own Django. Prints a row a project; exits with 1 if anything
 disagrees. With REQUIRE_ALL=1 in the environment, a project that cannot be installed fails too.
 """
 
@@ -17,7 +17,7 @@ if __name__ == "__main__":  # as a script, this folder hides the packages beside
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from real.environment import FOLDER, Failed, NotInstalled, install, lock
-from real.journey import Report, travel
+from real.journey import Report, run_journey
 from real.projects import PROJECTS, Project
 from support.postgres import Server
 
@@ -27,7 +27,7 @@ TITLES_AFTER = ("squash points", "seconds", "disagreements")
 
 
 def main() -> int:
-    """Run as the arguments say; return the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = [project.name for project in PROJECTS]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
@@ -42,42 +42,42 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with us
     failed = False
-    say(ROW.format(*TITLES, *TITLES_AFTER))
+    show(ROW.format(*TITLES, *TITLES_AFTER))
     with Server() as server:
         for project in chosen:
             row, good = ask(project, server)
-            say(row)
+            show(row)
             failed |= not good
     return int(failed)
 
 
 def ask(project: Project, server: Server) -> tuple[str, bool]:
     """Ask one project; return its row, and whether it is good."""
-    say(f"{project.name}: installing ...", sys.stderr)
+    show(f"{project.name}: installing ...", sys.stderr)
     try:
         python = install(project)
     except NotInstalled as error:
         return f"{project.name}: NOT RUN, {error}", os.environ.get("REQUIRE_ALL") != "1"
-    say(f"{project.name}: migrating ...", sys.stderr)
+    show(f"{project.name}: migrating ...", sys.stderr)
     try:
-        report = travel(project, str(python), FOLDER / project.name, server)
+        report = run_journey(project, str(python), FOLDER / project.name, server)
     except Failed as error:
-        say(f"{project.name}: {error}")
+        show(f"{project.name}: {error}")
         return f"{project.name}: FAILED, see above", False
     for disagreement in report.disagreements:
-        say(f"{project.name}: {disagreement}")
-    return row_of(project, report), not report.disagreements
+        show(f"{project.name}: {disagreement}")
+    return format_row(project, report), not report.disagreements
 
 
-def row_of(project: Project, report: Report) -> str:
-    """Return the row that says what was run."""
+def format_row(project: Project, report: Report) -> str:
+    """Return the row that sums up what was run."""
     counts = (report.migrations, report.squashes, report.cuts, report.squash_points)
     seconds = round(report.seconds)
     head = (project.name, report.django, report.python)
     return ROW.format(*head, *counts, seconds, len(report.disagreements))
 
 
-def say(text: str, file: TextIO = sys.stdout) -> None:
+def show(text: str, file: TextIO = sys.stdout) -> None:
     """Print at once."""
     print(text, file=file, flush=True)
 

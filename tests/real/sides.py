@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from real.comparison import EXIT, Ours, Told, differences
+from real.comparison import EXIT, MigrateOutput, Ours, differences
 from real.environment import Failed, variables
 from real.projects import Project
 from support.postgres import Server
@@ -84,11 +84,11 @@ class Stop:
 
     def compare(self, where: str, *, command: bool = False) -> list[str]:
         """Return what both sides disagree about here; `command` runs the project's own, too."""
-        told = self._run_migrate_plan() if command else None
-        found = differences(self.side.ask("answer"), told, self._check())
+        migrate = self._run_migrate_plan() if command else None
+        found = differences(self.side.ask("answer"), migrate, self._check())
         return [f"{where}: {difference}" for difference in found]
 
-    def _run_migrate_plan(self) -> Told:
+    def _run_migrate_plan(self) -> MigrateOutput:
         command = ("-m", "django", "migrate", "--plan", "--check", "--skip-checks", "--no-color")
         ended = subprocess.run(
             [self._python, *command],
@@ -98,7 +98,7 @@ class Stop:
             capture_output=True,
             text=True,
         )
-        return Told(ended.stdout, ended.returncode)
+        return MigrateOutput(ended.stdout, ended.returncode)
 
     def _check(self) -> Ours:
         ended = subprocess.run(

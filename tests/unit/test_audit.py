@@ -1,4 +1,4 @@
-"""The audit says what is known to be vulnerable, and never passes off silence as an answer."""
+"""The audit names what is known to be vulnerable, and takes no silence for an answer."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ SKIPPED = '{"name": "b", "skip_reason": "not found"}'
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "told"),
+    ("answer", "code", "line"),
     [
         (f'{{"dependencies": [{CLEAN}]}}', 0, "run.txt: 1 dependencies checked"),
         (f'{{"dependencies": [{FOUND}]}}', 1, "run.txt: a 1: CVE-1, fixed in 2"),
@@ -24,7 +24,9 @@ SKIPPED = '{"name": "b", "skip_reason": "not found"}'
         ("", 75, "NOT AUDITED: no reason given"),
     ],
 )
-def test_only_what_was_looked_up_counts(tmp_path: Path, answer: str, code: int, told: str) -> None:
+def test_only_an_answer_counts_as_an_audit(
+    tmp_path: Path, answer: str, code: int, line: str
+) -> None:
     """A dependency that was skipped, or a service that failed, makes it no audit."""
     auditor = tmp_path / "pip-audit"
     auditor.write_text(f"#!/bin/sh\necho '{answer}'\n")
@@ -35,4 +37,4 @@ def test_only_what_was_looked_up_counts(tmp_path: Path, answer: str, code: int, 
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, told in done.stdout) == (code, True), done.stdout + done.stderr
+    assert (done.returncode, line in done.stdout) == (code, True), done.stdout + done.stderr

@@ -73,7 +73,7 @@ URL = {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/db"}
 def test_bad_input_gives_one_line_and_its_exit_code(
     tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, message: str
 ) -> None:
-    """What is wrong, where and what to do, on standard error; no traceback and no secret."""
+    """Bad input gives its exit code and one line, without a traceback and without a secret."""
     (tmp_path / "good.json").write_bytes(encode(*chain("shop", "0001")))
     (tmp_path / "bad.json").write_text("nonsense")
     (tmp_path / "empty.json").write_text("")
@@ -88,7 +88,7 @@ def test_bad_input_gives_one_line_and_its_exit_code(
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    """Two sidecars on one port: the second names it and ends with 64."""
+    """Two sidecars on one port: the second names it and exits with 64."""
     (tmp_path / "good.json").write_bytes(encode(*chain("shop", "0001")))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -119,8 +119,8 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         (["bake", "--help"], "--project-apps"),
     ],
 )
-def test_help_is_worth_reading(tmp_path: Path, arguments: list[str], part: str) -> None:
-    """Every command explains itself on standard output and ends with 0."""
+def test_every_command_has_help(tmp_path: Path, arguments: list[str], part: str) -> None:
+    """Every command describes itself on standard output and exits with 0."""
     ended = run(*arguments, cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert part in ended.stdout
@@ -141,7 +141,7 @@ def test_the_tests_run_against_the_tree() -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, unbuffered: str) -> None:
+def test_a_closed_pipe_gives_no_traceback(tmp_path: Path, unbuffered: str) -> None:
     """`sidecar --help | head -1` ends quietly."""
     read, write = os.pipe()
     os.close(read)
@@ -155,7 +155,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, unbuffered: str
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_is_lost_is_no_success(tmp_path: Path, unbuffered: str) -> None:
+def test_output_that_cannot_be_written_is_an_error(tmp_path: Path, unbuffered: str) -> None:
     """A full disk under `sidecar check --json > FILE` must not pass for an answer."""
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
@@ -187,7 +187,7 @@ def test_the_exit_code_is_right_where_nothing_can_be_printed(tmp_path: Path, str
     ],
 )
 def test_a_shell_can_complete_the_line(tmp_path: Path, words: str, found: set[str]) -> None:
-    """Commands, flags and allowed values, as click asks for them from bash."""
+    """Commands, flags and allowed values can be completed in bash."""
     count = len(words.split(" ")) - 1
     asked = {"_SIDECAR_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(count)}
     ended = run(cwd=tmp_path, **asked)
@@ -196,7 +196,7 @@ def test_a_shell_can_complete_the_line(tmp_path: Path, words: str, found: set[st
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])
-def test_a_variable_of_somebody_else_is_warned_of_once(tmp_path: Path, command: str) -> None:
+def test_an_unknown_variable_is_warned_of_once(tmp_path: Path, command: str) -> None:
     """SIDECAR_PASSWORD is compose's own; its value is not repeated, and nothing stops."""
     given = {"SIDECAR_PASSWORD": "hunter2", "SIDECAR_LOG_FORMAT": "text"}
     ended = run(command, cwd=tmp_path, **given)

@@ -18,7 +18,7 @@ from support.project import environment
 
 HEAVY = {"aiohttp", "asyncio", "asyncpg", "msgspec", "prometheus_client", "ssl", "tqdm"}
 
-TELL = """
+PRINT_IMPORTED = """
 import sys
 before = {{*sys.modules}}
 {code}
@@ -28,10 +28,10 @@ print(*sorted({{*sys.modules}} - before))
 REFUSED = 'from sidecar import cli; cli.main(["healthcheck", "--url=127.0.0.1:1"])'
 
 
-def imported(code: str, *flags: str) -> set[str]:
+def find_imported(code: str, *flags: str) -> set[str]:
     """Return the modules that a fresh interpreter imports for this code."""
     ended = subprocess.run(
-        [sys.executable, *flags, "-c", TELL.format(code=code)],
+        [sys.executable, *flags, "-c", PRINT_IMPORTED.format(code=code)],
         check=True,
         env=environment(),
         capture_output=True,
@@ -52,13 +52,13 @@ def imported(code: str, *flags: str) -> set[str]:
 )
 def test_a_command_imports_no_more_than_it_uses(command: str, allowed: set[str]) -> None:
     """Only `serve` needs aiohttp; a driver comes with a URL, a progress bar with a terminal."""
-    found = imported(f"import sidecar.commands.{command}")
+    found = find_imported(f"import sidecar.commands.{command}")
     assert found & HEAVY <= allowed
 
 
 def test_the_driver_comes_with_the_url() -> None:
     """Asyncpg is imported for a URL of PostgreSQL, and aiohttp is not."""
-    found = imported(
+    found = find_imported(
         "import sidecar.commands.check; from sidecar.databases.base import Address, connect;"
         " connect(Address(url='postgres://db/shop'))"
     )
@@ -71,7 +71,7 @@ def test_the_driver_comes_with_the_url() -> None:
 
 def test_a_healthcheck_imports_next_to_nothing() -> None:
     """A healthcheck is a start of Python every few seconds: a handful of small modules."""
-    found = imported(REFUSED)
+    found = find_imported(REFUSED)
     assert found <= {
         *("sidecar", "sidecar.cli", "sidecar.errors", "sidecar.healthcheck"),
         *("_socket", "time", "encodings.latin_1"),

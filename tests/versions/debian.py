@@ -20,7 +20,7 @@ PACKAGES: Final = (
 SUITE: Final = "sid"
 DAY: Final = 24 * 60 * 60
 GRACE: Final = 5.0
-"""How many seconds a command has to end by itself when this program is told to end."""
+"""How many seconds a command has to end by itself when this program is interrupted."""
 
 # Mounts are this namespace's own and end with it, and so do all processes. The shell stays as
 # process 1, since somebody must wait for the processes whose parents ended.
@@ -43,7 +43,7 @@ ENVIRONMENT: Final = {
 
 
 class UnavailableError(Exception):
-    """The folder cannot be made today; says what failed."""
+    """The folder cannot be made today; the message names what failed."""
 
 
 def make(root: Path) -> None:

@@ -20,14 +20,14 @@ LOCK: Final = REPOSITORY / "requirements" / "oldest.txt"
 LOWEST: Final = (3, 11)
 
 SUITE: Final = ("unit", "equivalence", "real", "integration", "monitoring", "race")
-TELL: Final = "import ensurepip, sys; print(*sys.version_info[:3])"
+PRINT_VERSION: Final = "import ensurepip, sys; print(*sys.version_info[:3])"
 
 
 def main(arguments: list[str]) -> int:
     """Make the environment if need be, and run the tests in it; return pytest's exit code."""
     version, interpreter = find_lowest()
-    said = ".".join(map(str, version))
-    print(f"oldest: Python {said} ({interpreter})", flush=True)
+    number = ".".join(map(str, version))
+    print(f"oldest: Python {number} ({interpreter})", flush=True)
     python = venv.make(ENVIRONMENT, LOCK, interpreter)
     install = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
     for command in (install, ("check",), ("list", "--format=freeze")):
@@ -47,7 +47,9 @@ def find_lowest() -> tuple[tuple[int, ...], Path]:
     found = {}
     for path in filter(None, (shutil.which(name, path=folder) for folder in folders)):
         # A shim of pyenv's may be there and yet have no such version to run.
-        ended = subprocess.run([path, "-c", TELL], check=False, capture_output=True, text=True)
+        ended = subprocess.run(
+            [path, "-c", PRINT_VERSION], check=False, capture_output=True, text=True
+        )
         if ended.returncode == 0:
             found[tuple(map(int, ended.stdout.split()))] = Path(path)
     if not found:

@@ -65,7 +65,7 @@ def test_the_wheel_holds_the_tree() -> None:
     assert packed == {name for name in tree if "__pycache__" not in name}
 
 
-def test_the_command_says_its_version() -> None:
+def test_the_command_prints_its_version() -> None:
     """The console script starts, with no dependency but the locked ones."""
     assert run("--version").stdout.strip() == f"migration-sidecar {sidecar.__version__}"
 
@@ -74,7 +74,7 @@ def test_the_command_says_its_version() -> None:
 def test_it_judges_a_database(
     manifest: Path, tmp_path: Path, applied: list[str], code: int
 ) -> None:
-    """The exit code is the verdict."""
+    """The exit code and `ready` follow the verdict."""
     url = database(tmp_path, *applied)
     ended = run("check", f"--manifest={manifest}", "--json", DATABASE_URL=url)
     assert (ended.returncode, json.loads(ended.stdout)["ready"]) == (code, code == 0), ended.stderr
