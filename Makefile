@@ -21,10 +21,11 @@ test: lint types contracts wheel ## everything that must pass
 
 check: lint types contracts unit ## what to run before each commit: two minutes
 
-lint: $(STAMPS)/environment ## ruff, shellcheck
+lint: $(STAMPS)/environment ## ruff, shellcheck, and the words that the glossary replaces
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/shellcheck compose/app/entrypoint.sh .ci/run
+	$(BIN)/python tools/check_words.py
 
 format: $(STAMPS)/environment ## what ruff can do by itself
 	$(BIN)/ruff check --fix .

@@ -87,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the collection after each test what is there already."""
+    """Keep what is there already out of the collection after each test."""
     gc.collect()
     gc.freeze()
 

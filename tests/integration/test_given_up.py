@@ -15,7 +15,7 @@ from sidecar.databases.postgres.connection import Connector, close
 from support.database import Database
 
 STEPS = 30
-"""Turns of the loop: after so many, a connect waits for the server."""
+"""Iterations of the loop: after so many, a connect waits for the server."""
 
 
 @pytest.mark.parametrize("sslmode", ["disable", "prefer", "require"])
@@ -45,7 +45,7 @@ async def test_nothing_is_left_to_be_logged(database: Database, sslmode: str) ->
 
 
 def hold(listener: socket.socket) -> bool:
-    """Speak TLS with one client and then no more; tell whether it hangs up within ten seconds."""
+    """Speak TLS with one client and then no more; return whether it hangs up within ten seconds."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("localhost").configure_cert(context)
     connection, _ = listener.accept()

@@ -21,7 +21,7 @@ GREETING: Final = (
 """Of a server that has TLS; its secret is nobody's."""
 
 SOON: Final = 15
-"""In seconds. TLS would keep the socket of a server that never says goodbye open for 30."""
+"""In seconds. TLS would keep the socket of a server that never answers open for 30."""
 
 
 class Silent:
@@ -35,7 +35,7 @@ class Silent:
         self._loop = asyncio.get_running_loop()
 
     def hold(self) -> bool:
-        """Take the client to the step; tell whether it then hangs up soon."""
+        """Take the client to the step; return whether it then hangs up soon."""
         connection, _ = self.listener.accept()
         with connection:
             if self.step == "greeting":
@@ -47,7 +47,7 @@ class Silent:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             trustme.CA().issue_cert("localhost").configure_cert(context)
             with context.wrap_socket(connection, server_side=True) as secured:
-                secured.recv(1)  # It has begun to say who it is.
+                secured.recv(1)  # It has begun to log in.
                 return self._hangs_up(secured)
 
     def _hangs_up(self, connection: socket.socket) -> bool:

@@ -49,9 +49,8 @@ def after_read(  # noqa: PLR0913 - all that a read brings, and all that judges i
 ) -> DatabaseStatus:
     """Return the status after a read.
 
-    `at` is when it ended, in seconds since the epoch; `opened` says that the gate has been
-    open before; `run_since` is when a migrate run began that is known otherwise than by its
-    lock.
+    `at` is when it ended, in seconds since the epoch; `opened`: the gate has been open
+    before; `run_since` is when a migrate run began that is known otherwise than by its lock.
 
     A tenant that appears behind an open gate does not count yet: it is made while the others
     are served, and closing the gate for as long as its first migrations run would be the

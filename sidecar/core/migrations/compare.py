@@ -18,6 +18,7 @@ import msgspec
 
 from sidecar.core.migrations.graph import ReplacedGraph, replaced_graph
 from sidecar.core.migrations.manifest import Key, Manifest, Squashing, app_of
+from sidecar.core.migrations.unknown_rows import sort_unknown_rows
 from sidecar.errors import ManifestError
 
 
@@ -69,12 +70,12 @@ def compare(
 
     `optional` are patterns (`analytics.*`, `shop.0042_*`) of migrations that need not
     precede traffic, besides those baked into the manifest; one that a required migration
-    needs is required all the same. `accept` names hidden or lost migrations known to be
-    harmless. An absent table is an empty sequence.
+    needs is required all the same. `accept` names hidden migrations known to be harmless.
+    An absent table is an empty sequence.
     """
     rows = set(recorded)
     graph, applied = replaced_graph(manifest, rows)
-    newer, leftover, foreign = _sort_unknown(manifest, recorded, rows)
+    newer, leftover, foreign = sort_unknown_rows(manifest, recorded, rows)
     verdict = Verdict(
         outcome=Outcome.INCONSISTENT,
         graph_error=graph.error,
@@ -86,13 +87,26 @@ def compare(
     )
     if graph.error:
         return verdict
-    required, expected = _required(graph, (*manifest.optional, *optional))
-    unapplied = graph.nodes - applied
+    patterns = (*manifest.optional, *optional)
+    verdict = _with_migrations(verdict, manifest, graph, rows, graph.nodes - applied, patterns)
+    return msgspec.structs.replace(verdict, outcome=_outcome(verdict, accept))
+
+
+def _with_migrations(
+    verdict: Verdict,
+    manifest: Manifest,
+    graph: ReplacedGraph,
+    rows: AbstractSet[Key],
+    unapplied: frozenset[Key],
+    patterns: tuple[str, ...],
+) -> Verdict:
+    """Return the verdict with every migration of the graph in its place."""
+    required, expected = _required(graph, patterns)
     plan = _plan(graph, unapplied)
     overlooked = _hidden(manifest, rows, unapplied.difference(plan))
     pending = tuple(key for key in plan if key in required)
     hidden = tuple(key for key in overlooked if key in required)
-    verdict = msgspec.structs.replace(
+    return msgspec.structs.replace(
         verdict,
         expected=expected,
         pending=pending,
@@ -108,7 +122,6 @@ def compare(
         optional_pending=tuple(key for key in (*plan, *overlooked) if key not in required),
         pruned=bool(pending) and all(_is_pruned(manifest, key, rows) for key in pending),
     )
-    return msgspec.structs.replace(verdict, outcome=_outcome(verdict, accept))
 
 
 def _outcome(verdict: Verdict, accept: Collection[str]) -> Outcome:
@@ -215,28 +228,3 @@ def _required(
         required |= new
         todo += new
     return frozenset(required), dict(sorted(Counter(map(app_of, required)).items()))
-
-
-def _sort_unknown(
-    manifest: Manifest, recorded: Sequence[Key], rows: AbstractSet[Key]
-) -> tuple[tuple[Key, ...], tuple[Key, ...], tuple[Key, ...]]:
-    """Sort the rows that the manifest does not know into newer, leftover and foreign."""
-    unknown = rows - manifest.known
-    if not unknown:
-        return (), (), ()
-    positions = {key: at for at, key in enumerate(recorded) if key in unknown}
-    backwards = range(len(recorded) - 1, -1, -1)
-    overall = next((at for at in backwards if recorded[at] not in unknown), -1)
-    late: AbstractSet[Key] = unknown
-    if min(positions.values()) < overall:  # else all came last, as after a newer release
-        # Where an app has no known row yet, a newer release's first migration of it comes
-        # after everything known; the rows of files long deleted come before.
-        last = {app_of(key): at for at, key in enumerate(recorded) if key not in unknown}
-        late = {key for key, at in positions.items() if at > last.get(app_of(key), overall)}
-    ours = {key for key in unknown if app_of(key) in manifest.apps}
-    newer, leftover = ours & late, ours - late
-    return (
-        tuple(key for key in positions if key in newer),
-        tuple(key for key in positions if key in leftover),
-        tuple(key for key in positions if key not in ours),
-    )

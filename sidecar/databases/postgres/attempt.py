@@ -1,7 +1,7 @@
 """One attempt to connect to PostgreSQL, of which nothing is left when it is given up.
 
 When asyncpg's connect is cancelled, it can leave a future that nobody awaits any more, whose
-error asyncio then logs ("Future exception was never retrieved"); and it says goodbye on TLS,
+error asyncio then logs ("Future exception was never retrieved"); and it closes TLS politely,
 which keeps the socket of a silent server open for another 30 seconds.
 """
 
@@ -20,9 +20,9 @@ Arguments = ParamSpec("Arguments")
 async def attempt(
     connect: Callable[[asyncio.AbstractEventLoop], Awaitable[asyncpg.Connection]],
 ) -> asyncpg.Connection:
-    """Await what asyncpg makes with this loop and with `Connection`.
+    """Return the connection that `connect` makes with this loop and with `Connection`.
 
-    Whatever ends that early, its futures and sockets end with it.
+    Raises what `connect` raises; its futures and sockets end with it.
     """
     loop = _RecordingLoop(asyncio.get_running_loop())
     try:
@@ -53,8 +53,8 @@ class _RecordingLoop:
         self._recording = True
         self._futures: list[Future] = []
         self._transports: list[asyncio.Transport] = []
-        self.create_connection = self._noted(loop.create_connection)
-        self.create_unix_connection = self._noted(loop.create_unix_connection)
+        self.create_connection = self._record(loop.create_connection)
+        self.create_unix_connection = self._record(loop.create_unix_connection)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._loop, name)
@@ -65,15 +65,15 @@ class _RecordingLoop:
             self._futures.append(future)
         return future
 
-    def _noted(
+    def _record(
         self, connect: "Callable[Arguments, Awaitable[Made]]"
     ) -> "Callable[Arguments, Awaitable[Made]]":
-        async def noted(*args: Arguments.args, **options: Arguments.kwargs) -> "Made":
+        async def connect_recorded(*args: Arguments.args, **options: Arguments.kwargs) -> "Made":
             made = await connect(*args, **options)
             self._transports.append(made[0])
             return made
 
-        return noted
+        return connect_recorded
 
     def stop_recording(self) -> None:
         self._recording = False
