@@ -40,7 +40,7 @@ contracts: $(STAMPS)/environment ## who may import whom
 # A path in ARGS is run alone; anything else is an option: make unit ARGS="-k squash".
 PATHS = $(filter tests/%,$(ARGS))
 
-unit: $(STAMPS)/environment ## the fast tests alone (ARGS=tests/unit/test_gate.py for one file)
+unit: $(STAMPS)/environment ## the fast tests alone (ARGS=tests/unit/test_cli.py for one file)
 	$(BIN)/pytest $(if $(PATHS),,tests/unit) $(ARGS)
 
 integration: $(STAMPS)/environment ## the tests against a real PostgreSQL alone
