@@ -72,11 +72,11 @@ def _arguments(argv: list[str]) -> tuple[str, str, float]:
 
 
 def _seconds(text: str) -> float:
-    scale = 0.001 if text.endswith("ms") else 1.0
-    try:
-        return float(text.removesuffix("s").removesuffix("m")) * scale
-    except ValueError:
-        raise Unusable(f"--timeout {text!r} is no duration, such as 1s or 500ms") from None
+    for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0)):
+        number = text.removesuffix(unit)
+        if number != text and number.replace(".", "", 1).isdigit() and number.isascii():
+            return float(number) * factor
+    raise Unusable(f"--timeout {text!r} is no duration, such as 1s or 500ms")
 
 
 def _target(url: str, path: str) -> tuple[str | list[tuple[str, int]], str]:

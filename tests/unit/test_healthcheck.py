@@ -121,7 +121,7 @@ def test_its_timeout_is_for_everything_together() -> None:
     """A server that never answers, or answers a byte at a time, costs 1 s and no more."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         took = []
-        for flags in [(), ("--timeout=3s",), ("--timeout=3",)]:
+        for flags in [(), ("--timeout=3s",), ("--timeout=3000ms",)]:
             began = time.monotonic()
             ended = run("--url", f"127.0.0.1:{silent.getsockname()[1]}", *flags)
             took.append(time.monotonic() - began)
@@ -141,6 +141,8 @@ def test_its_timeout_is_for_everything_together() -> None:
         (["--url", "http://h:port"], "'port' is no port"),
         (["--url"], "--url is empty"),
         (["--timeout", "soon"], "--timeout 'soon' is no duration"),
+        (["--timeout", "3"], "--timeout '3' is no duration"),
+        (["--timeout", "-1s"], "--timeout '-1s' is no duration"),
         (["--verbose"], "unknown argument '--verbose'; see --help"),
     ],
 )
