@@ -31,8 +31,12 @@ format: $(STAMPS)/environment ## what ruff can do by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Tests import each other from tests/; a folder with Python files is a package there.
+TESTED := $(sort $(foreach file,$(wildcard tests/*/*.py tests/*/*/*.py),$(word 2,$(subst /, ,$(file)))))
+
 types: $(STAMPS)/environment ## mypy, strict
 	$(BIN)/mypy
+	cd tests && ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir=../.mypy_cache/tests $(addprefix --package=,$(TESTED)) --module=conftest --module=factories
 
 contracts: $(STAMPS)/environment ## who may import whom
 	$(BIN)/lint-imports

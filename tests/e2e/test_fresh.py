@@ -82,7 +82,7 @@ def test_fresh_machine(fresh: Image, tmp_path: Path, report: Callable[[str], Non
 
     An ordinary user, since that is who clones: root may write everywhere, and hides what needs it.
     """
-    flags = ("--init", f"--volume={make_bundle(tmp_path)}:{CLONE}:ro")
+    flags: tuple[str, ...] = ("--init", f"--volume={make_bundle(tmp_path)}:{CLONE}:ro")
     flags += tuple(f"--env={name}" for name in proxies())
     with fresh.start(*flags, command=("sleep", "infinity")) as machine:
         assert machine.run("bash", "-c", f"type -P {' '.join(ABSENT)}", check=False) == ""

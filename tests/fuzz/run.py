@@ -79,7 +79,7 @@ def schemathesis(program: str | None, sidecar: Sidecar, seed: int) -> int:
         return 0
     document = project.REPOSITORY / "docs" / "openapi.yaml"
     flags = ["--checks=all", f"--seed={seed}", "--max-examples=2000", "--no-color"]
-    command = [program, "run", document, f"--url={sidecar.url}", *flags]
+    command = [program, "run", str(document), f"--url={sidecar.url}", *flags]
     return subprocess.run(command, check=False).returncode
 
 

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,14 +51,14 @@ def test_every_sidecar_reports_what_blocks_a_run(migrated: Database, release: Re
     """The read-only role sees who blocks it and since when the run waits; no more than that."""
     manifest = release.bake()
     with Sidecar(manifest, url=migrated.reader) as sidecar, run_blocked(release, migrated):
-        run: dict[str, object] = {}
+        run: dict[str, Any] = {}
 
         def is_blocked() -> bool:
             run.update(sidecar.status()["targets"][0]["migrate"] or {})
             return bool(run.get("blocked_since"))
 
         until(is_blocked, "the sidecar sees that the run is blocked")
-        (blocker,) = run["blockers"]  # type: ignore[misc]
+        (blocker,) = run["blockers"]
         assert blocker["application"] == "nightly report"
         assert (blocker["state"], blocker["since"]) == (None, None)
         _, verbose = sidecar.get("/readyz?verbose")

@@ -55,12 +55,12 @@ async def every(many: Server) -> AsyncIterator[PostgresSchemas]:
 
 def counts(recorded: Recorded) -> list[int]:
     """Return how many schemas have each set of rows."""
-    return [len(one.schemas) for one in recorded.each()]
+    return [len(one.schemas) for one in recorded.groups()]
 
 
 def unlike(recorded: Recorded, most: int = 2) -> list[tuple[str, Reason | None]]:
     """Return the schemas that are in small groups, and why they could not be read."""
-    small = (one for one in recorded.each() if len(one.schemas) <= most)
+    small = (one for one in recorded.groups() if len(one.schemas) <= most)
     return sorted((name, one.failure) for one in small for name in one.schemas)
 
 
@@ -130,7 +130,7 @@ async def test_a_table_that_goes_away_while_we_wait_for_it_is_missed(many: Serve
             await asyncio.sleep(0.01)
     recorded = await reading
     many.execute("ALTER TABLE tenant_5.kept RENAME TO django_migrations", "many")
-    assert [(one.schemas, bool(one.text)) for one in recorded.each()] == [
+    assert [(one.schemas, bool(one.text)) for one in recorded.groups()] == [
         (("tenant_5",), False),
         (("tenant_6",), True),
     ]
@@ -148,7 +148,7 @@ async def test_tenants_that_are_dropped_while_we_read_them_are_forgotten(many: S
     with many.connect("many") as owner:
         dropped = asyncio.create_task(asyncio.to_thread(_drop_each, owner))
         while not dropped.done():
-            for one in (await database.read()).each():
+            for one in (await database.read()).groups():
                 assert not any("doomed" in name for name in one.schemas) or not one.note, one
     await dropped
     await database.release()
@@ -156,7 +156,7 @@ async def test_tenants_that_are_dropped_while_we_read_them_are_forgotten(many: S
 
 def _drop_each(owner: psycopg.Connection) -> None:
     for number in range(20):
-        owner.execute(f"DROP SCHEMA doomed_{number} CASCADE")  # type: ignore[arg-type]
+        owner.execute(f"DROP SCHEMA doomed_{number} CASCADE")
         time.sleep(0.02)
 
 
@@ -165,10 +165,10 @@ async def test_a_query_that_cannot_be_asked_yet_is_behind(many: Server) -> None:
     query = "SELECT name FROM public.clients"
     url = many.url("many", "postgres")
     database = PostgresSchemas(Address(url=url, schemas_query=query))
-    (one,) = (await database.read()).each()
+    (one,) = (await database.read()).groups()
     assert (one.text, one.schemas, one.failure) == ("", (UNQUERIED_SCHEMAS,), None)
     many.execute("CREATE TABLE clients AS SELECT 'tenant_1' AS name UNION SELECT NULL", "many")
-    assert [one.schemas for one in (await database.read()).each()] == [("tenant_1",)]
+    assert [one.schemas for one in (await database.read()).groups()] == [("tenant_1",)]
     many.execute("DROP TABLE clients", "many")
     with pytest.raises(DatabaseDenied, match="schemas_query: relation"):
         await database.read()
@@ -215,15 +215,14 @@ async def test_a_read_that_fails_at_its_end_is_done_again(many: Server) -> None:
     database = reader(many)
     await database.read()
     many.execute(ADD.format(600), "many")
-    whole = database._read_run
 
     async def broken(connection: asyncpg.Connection) -> None:
         await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    database._read_run = broken
-    with pytest.raises(DatabaseError):
-        await database.read()
-    database._read_run = whole
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_read_run", broken)
+        with pytest.raises(DatabaseError):
+            await database.read()
     assert unlike(await database.read()) == [("tenant_600", None)]
     many.execute(DELETE.format(600), "many")
     await database.release()
@@ -261,8 +260,8 @@ async def test_without_counters_every_read_is_full(many: Server) -> None:
     database = reader(many)
     await database.read()
     with many.connect("many") as writer:
-        writer.execute(ADD.format(700))  # type: ignore[arg-type]
+        writer.execute(ADD.format(700))
         assert unlike(await database.read()) == [("tenant_700", None)]
-        writer.execute(DELETE.format(700))  # type: ignore[arg-type]
+        writer.execute(DELETE.format(700))
     many.execute("ALTER DATABASE many RESET track_counts")
     await database.release()

@@ -177,7 +177,7 @@ def situation(
 def clean(text: str) -> None:
     """Fail where a word of a secret is found, and show what stands around it."""
     found = re.search(f".{{0,60}}({'|'.join(WORDS)}).{{0,20}}", text, re.IGNORECASE)
-    assert found is None, f"a secret has left: {found[0] if found else ''}"
+    assert found is None, f"a secret has left: {found[0]}"
 
 
 Invoke = Callable[..., tuple[int, str]]

@@ -203,7 +203,8 @@ async def ours(server: TlsServer, address: str) -> str:
     try:
         await database.read()
         assert database._session.connection is not None
-        port = database._session.connection._transport.get_extra_info("sockname")[1]
+        transport = database._session.connection._transport  # type: ignore[attr-defined]
+        port = transport.get_extra_info("sockname")[1]
         ((encrypted,),) = server.execute(
             "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
             f" WHERE client_port = {port}"

@@ -8,6 +8,7 @@ for a while, and one replica reads a stale copy.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from monitoring.stage import Stage
 from support.process import until
@@ -53,8 +54,11 @@ class Play:
             time.sleep(1.5)
             return
         for alert in alerts:
-            until(lambda a=alert: a in self.stage.prometheus.firing(), f"{alert} fires", within=90)
+            until(partial(self._is_firing, alert), f"{alert} fires", within=90)
             self.fired[alert] = time.monotonic() - began
+
+    def _is_firing(self, alert: str) -> bool:
+        return alert in self.stage.prometheus.firing()
 
     def _waits(self) -> None:
         """The old release serves, and the new one waits for its migrations."""

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -87,8 +88,10 @@ class Stage:
     def until_phase(self, phase: str, *names: str) -> None:
         """Wait until the gates of these sidecars are in a phase."""
         for name in names:
-            sidecar = self.sidecars[name]
-            until(lambda s=sidecar: s.status()["phase"] == phase, f"{name} is {phase}")
+            until(partial(self._is_in, phase, name), f"{name} is {phase}")
+
+    def _is_in(self, phase: str, name: str) -> bool:
+        return bool(self.sidecars[name].status()["phase"] == phase)
 
     def sidecar_migrate(self, *command: str) -> "subprocess.Popen[str]":
         """Start `sidecar migrate`; the metrics that it pushes are scraped."""

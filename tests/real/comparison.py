@@ -35,6 +35,7 @@ class Ours:
     @property
     def target(self) -> Mapping[str, Any]:
         """The one target."""
+        target: Mapping[str, Any]
         (target,) = self.document["targets"]
         return target
 

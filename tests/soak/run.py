@@ -84,13 +84,13 @@ class Soak:
         reads = self.reads()
         role = "sidecar_reader"
         with self.database.server.connect() as admin:
-            admin.execute(f"ALTER ROLE {role} NOLOGIN")  # type: ignore[arg-type]
+            admin.execute(f"ALTER ROLE {role} NOLOGIN")
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'migration-sidecar'"
             )
             until(lambda: self.reads() > reads, "the outage is noticed")
-            admin.execute(f"ALTER ROLE {role} LOGIN")  # type: ignore[arg-type]
+            admin.execute(f"ALTER ROLE {role} LOGIN")
         until(lambda: self.sidecar.status()["phase"] == "open", "it recovers", within=60)
 
     def reads(self) -> int:

@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from support import needs
 from support.process import PATIENCE
 from support.project import REPOSITORY
 
 SCREENSHOTS: Final = REPOSITORY / ".screenshots"
-DESKTOP: Final = {"width": 1280, "height": 800}
-PHONE: Final = {"width": 360, "height": 740}
+DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 800}
+PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 CHECKED: Final = {("light", "desktop"), ("dark", "phone")}
 """Both themes and both widths; to check all four would take twice as long."""
@@ -63,7 +63,7 @@ class Visit:
         for theme in THEMES:
             self.page.emulate_media(color_scheme=theme)
             for size, viewport in (("desktop", DESKTOP), ("phone", PHONE)):
-                self.page.set_viewport_size(viewport)  # type: ignore[arg-type]
+                self.page.set_viewport_size(viewport)
                 self.page.screenshot(
                     path=SCREENSHOTS / f"{name}-{theme}-{size}.png", full_page=True
                 )

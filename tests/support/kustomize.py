@@ -91,7 +91,7 @@ def variables(container: Object) -> dict[str, str]:
 
 def selects(labels: Mapping[str, str], pod: Object) -> bool:
     """Return whether a selector's labels match a pod."""
-    return labels.items() <= pod["metadata"]["labels"].items()
+    return bool(labels.items() <= pod["metadata"]["labels"].items())
 
 
 def complaints(one: Object, version: str) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Self
 from urllib.parse import quote
 
 import psycopg
+from psycopg.rows import TupleRow
 
 PASSWORD = "swordfish & co/100%"  # noqa: S105 - needs percent-encoding, as real ones do
 SETTINGS = {
@@ -39,7 +40,7 @@ def free_port() -> int:
 class Server:
     """One server in a folder of its own; superuser `postgres`, SCRAM over TCP on loopback."""
 
-    def __init__(self, programs: Path | None = None, **settings: str) -> None:
+    def __init__(self, programs: Path | None = None, /, **settings: str) -> None:
         """Make the cluster; nothing runs before `start`, when the settings count.
 
         The wheel's programs are built without TLS; others may be named.
@@ -130,20 +131,20 @@ class Server:
         secret = quote(password, safe="")
         return f"postgresql://{user}:{secret}@127.0.0.1:{self.port}/{database}"
 
-    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[TupleRow]":
         """Return a superuser's connection in autocommit mode."""
         return psycopg.connect(self.url(database), autocommit=True)
 
-    def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+    def execute(self, statement: str, database: str = "postgres") -> list[TupleRow]:
         """Run one statement as superuser; return its rows, if it has any."""
         with self.connect(database) as connection:
-            cursor = connection.execute(statement)  # type: ignore[arg-type]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def psql(self, database: str, script: Path, **variables: str) -> None:
         """Run a script with psql variables, stopping at the first error."""
         flags = [f"--set={name}={value}" for name, value in variables.items()]
-        options = ("-X", "-q", "-v", "ON_ERROR_STOP=1", *flags, "-f", script)
+        options = ("-X", "-q", "-v", "ON_ERROR_STOP=1", *flags, "-f", str(script))
         subprocess.run(
             [self._programs / "psql", *options, self.url(database)],
             check=True,

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, ClassVar, Final, Self
 
 from support.project import environment, sidecar
 
@@ -24,11 +24,11 @@ waited for until the end.
 _remembered: "list[subprocess.Popen[Any]]" = []
 
 
-def ask(url: str, timeout: float = 5 * PATIENCE, **headers: str) -> tuple[int, str]:
+def ask(url: str, **headers: str) -> tuple[int, str]:
     """GET a URL; return status and body."""
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback only
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=5 * PATIENCE) as answer:  # noqa: S310
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -68,14 +68,9 @@ def end_remembered() -> None:
 class Sidecar:
     """A serving sidecar; `url` is its first address, `log` has its lines so far."""
 
-    def __init__(
-        self,
-        manifest: Path,
-        *flags: str,
-        url: str = "",
-        command: Path | None = None,
-        **variables: str,
-    ) -> None:
+    command: ClassVar[str | Path] = sidecar()
+
+    def __init__(self, manifest: Path, *flags: str, url: str = "", **variables: str) -> None:
         """Start it, listening on a port of its own choice unless a flag sets another."""
         listen = (
             () if any(flag.startswith("--listen") for flag in flags) else ("--listen=127.0.0.1:0",)
@@ -84,7 +79,7 @@ class Sidecar:
         self._output = manifest.with_name(f"sidecar-{time.monotonic_ns()}.log")
         self._file: IO[str] = self._output.open("w")
         self.process = subprocess.Popen(
-            [command or sidecar(), "serve", *self.flags],
+            [self.command, "serve", *self.flags],
             env=environment(**({"DATABASE_URL": url} if url else {}), **variables),
             stdout=self._file,
             stderr=self._file,

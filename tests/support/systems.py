@@ -91,7 +91,7 @@ class Postgres:
         self._database = database.add_database(server, name)
         self.reader, self.migrator = self._database.reader, self._database.migrator
         self.lacks: dict[str, str] = {}
-        self.refused = {
+        self.refused: dict[str, Refusal] = {
             "wrong password": (
                 server.url(name, database.READER, "wrong"),
                 DatabaseDenied,
@@ -157,7 +157,7 @@ class MariaDB:
         self.reader, self.migrator = server.url(name, self.READER), server.url(name, self.MIGRATOR)
         self.absent = f"there is no table django_migrations in {name}"
         self.lacks: dict[str, str] = {}
-        self.refused = {
+        self.refused: dict[str, Refusal] = {
             "wrong password": (
                 server.url(name, self.READER, "wrong"),
                 DatabaseDenied,
@@ -239,7 +239,7 @@ class SQLite:
             "grants": "SQLite has no grants; who may read the file is asked in test_sqlite.py",
         }
         nowhere = file.with_name("nosuch.sqlite3")
-        self.refused = {
+        self.refused: dict[str, Refusal] = {
             "no database": (f"sqlite:///{nowhere}", DatabaseUnreachable, "no such file"),
         }
 

@@ -63,7 +63,8 @@ def find_interpreter(minor: str) -> Path | None:
     on_path = shutil.which(f"python{minor}")
     versions = (Path.home() / ".pyenv" / "versions").glob(f"{minor}.*/bin/python")
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for path in [*filter(None, [on_path]), *sorted(versions, reverse=True)]:
+    found: list[str | Path] = [*filter(None, [on_path]), *sorted(versions, reverse=True)]
+    for path in found:
         # A shim of pyenv's may be on the PATH and yet have no such version to run.
         ended = subprocess.run([path, "-c", code], check=False, capture_output=True, text=True)
         if ended.stdout.strip() == minor:

@@ -100,7 +100,7 @@ def make_database(server: Server) -> PostgresSchemas:
 
 def measure_server_cpu(server: Server) -> float:
     """Return the CPU seconds of a server so far, those of backends that have ended included."""
-    return measure.cpu(*measure.family(server.pid)) + measure.reaped(server.pid)
+    return measure.cpu(*measure.family(server.pid)) + measure.cpu_of_ended_children(server.pid)
 
 
 async def measure_reads(server: Server, number: int, sets: int) -> Row:
@@ -152,7 +152,7 @@ async def measure_backend(server: Server) -> float:
 
 def check(recorded: Recorded, number: int, sets: int) -> None:
     """Fail when a read did not return every schema, or not every distinct set of rows."""
-    found = recorded.each()
+    found = recorded.groups()
     if (sum(len(one.schemas) for one in found), len(found)) != (number, sets):
         raise SystemExit(f"expected {sets} sets in {number} schemas, not {len(found)}")
 

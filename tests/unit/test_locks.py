@@ -84,8 +84,8 @@ def test_a_newer_version_on_the_index_changes_nothing(
     """Every place that installs a lock gets what it pins, from the oldest pip as well."""
     ended = subprocess.run(
         [
-            *(oldest_pip, "-m", "pip", "install", "--no-index", f"--find-links={index}"),
-            *("--target", tmp_path, *options, "-r", index / "lock.txt"),
+            *(str(oldest_pip), "-m", "pip", "install", "--no-index", f"--find-links={index}"),
+            *("--target", str(tmp_path), *options, "-r", str(index / "lock.txt")),
         ],
         check=False,
         env=environment(),
@@ -102,7 +102,7 @@ def test_a_lock_that_pip_resolves_breaks(index: Path, oldest_pip: Path, tmp_path
     """Without --no-deps the same lock cannot be installed: the index above is one that bites."""
     ended = subprocess.run(
         [
-            *(oldest_pip, "-m", "pip", "install", "--no-index", f"--find-links={index}"),
+            *(str(oldest_pip), "-m", "pip", "install", "--no-index", f"--find-links={index}"),
             *("--target", tmp_path, "--require-hashes", "-r", index / "lock.txt"),
         ],
         check=False,

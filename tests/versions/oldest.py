@@ -35,8 +35,8 @@ def main(arguments: list[str]) -> int:
         subprocess.run(pip, check=True, cwd=REPOSITORY)
     own = any(word.startswith("tests/") for word in arguments)
     paths = [] if own else [f"tests/{name}" for name in SUITE]
-    command = [python, "-m", "pytest", *paths, *arguments]
-    return subprocess.run(command, check=False, cwd=REPOSITORY).returncode
+    pytest = [str(python), "-m", "pytest", *paths, *arguments]
+    return subprocess.run(pytest, check=False, cwd=REPOSITORY).returncode
 
 
 def find_lowest() -> tuple[tuple[int, ...], Path]:

@@ -20,6 +20,12 @@ from support.project import REPOSITORY, environment
 COMMAND = REPOSITORY / ".wheel" / "bin" / "sidecar"
 
 
+class InstalledSidecar(Sidecar):
+    """A sidecar that serves from the wheel's environment."""
+
+    command = COMMAND
+
+
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
     """A manifest of one app with two migrations."""
@@ -83,7 +89,7 @@ def test_it_judges_a_database(
 def test_it_serves(manifest: Path, tmp_path: Path) -> None:
     """The gate opens, and every endpoint answers."""
     url = database(tmp_path, "0001", "0002")
-    with Sidecar(manifest, "--drain-delay=0s", url=url, command=COMMAND) as running:
+    with InstalledSidecar(manifest, "--drain-delay=0s", url=url) as running:
         until(running.ready, "the gate is open")
         for path in ("/startupz", "/livez", "/metrics", "/status", "/"):
             assert running.get(path)[0] == 200, path

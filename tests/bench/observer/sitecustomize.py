@@ -12,9 +12,12 @@ import os
 import selectors
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 TICK = 0.001
+
+Select = Callable[[float | None], list[tuple[selectors.SelectorKey, int]]]
 
 
 class _Observer:
@@ -23,8 +26,9 @@ class _Observer:
         self._longest = 0.0
         self._late = 0.0
         self._resumed = time.process_time()
-        self._select = loop._selector.select
-        loop._selector.select = self._select_and_record
+        # The loop has no public name for its selector.
+        self._select: Select = loop._selector.select  # type: ignore[attr-defined]
+        loop._selector.select = self._select_and_record  # type: ignore[attr-defined]
         loop.add_signal_handler(signal.SIGUSR2, self._write)
         self._tick()
 

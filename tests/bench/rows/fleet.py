@@ -95,7 +95,8 @@ async def _watch(data: bytes, url: str) -> None:
     from sidecar.watcher import Watcher  # noqa: PLC0415
 
     manifest = decode(data)
-    clock, opened, tasks = SystemClock(), {}, []
+    opened: dict[int, float] = {}
+    clock, tasks = SystemClock(), []
     for number in range(WATCHERS):
         watcher = Watcher(
             {"default": Postgres(Address(url=url))},

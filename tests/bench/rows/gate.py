@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from bench import client
 from bench.stage import Stage, manifest, rows
-from bench.table import Line, at_most, line
+from bench.table import Line, Target, at_most, line
 from sidecar.core.gate.machine import initial_gate
 from sidecar.core.gate.snapshot import Identity, Snapshot
 from sidecar.core.gate.state import Policy
@@ -36,7 +36,7 @@ def run(stage: Stage) -> Iterator[Line]:
     what = "gate latency, migrations 0.1 s apart"
     middle = [statistics.median(part) for part in found]
     peer = "polling the executor every 2 s"
-    goal = at_most(150, "ms")
+    goal: Target | None = at_most(150, "ms")
     yield line(f"{what}, p50", middle, "ms", goal, peer=peer, theirs=POLLING * len(found))
     worst = [max(part) for part in found]
     yield line(f"{what}, the most of {SAMPLES}", worst, "ms", at_most(300, "ms"))

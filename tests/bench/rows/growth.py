@@ -4,6 +4,7 @@ import gc
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from bench.stage import PEERS, PYTHON, Stage, manifest, rows
@@ -24,12 +25,12 @@ def run(stage: Stage) -> Iterator[Line]:
         data, recorded = manifest(size), Recorded(rows(size))
         reading, first, steady = [], [], []
         for _ in range(stage.rounds):
-            spent, expected = _time_call(lambda data=data: decode(data))
-            checked, _ = _time_call(lambda expected=expected: check(expected))
+            spent, expected = _time_call(partial(decode, data))
+            checked, _ = _time_call(partial(check, expected))
             reading.append(spent + checked)
             keys = recorded.keys()
-            first.append(_time_call(lambda e=expected, k=keys: compare(e, k))[0])
-            steady.append(_time_call(lambda e=expected, k=keys: compare(e, k))[0])
+            first.append(_time_call(partial(compare, expected, keys))[0])
+            steady.append(_time_call(partial(compare, expected, keys))[0])
         theirs = [executor(stage, size) for _ in steady] if size <= DJANGO else []
         peer = "Django's executor: load and plan" if theirs else ""
         goal = at_most(25, "ms") if size == SIZES[-1] else None
@@ -48,5 +49,5 @@ def _time_call(call: Callable[[], T]) -> tuple[float, T]:
 
 def executor(stage: Stage, size: int) -> float:
     """Return the CPU of what Django's executor takes to load the graph, ask and plan."""
-    words = [PYTHON, PEERS / "django_site.py", "time"]
+    words = [str(PYTHON), str(PEERS / "django_site.py"), "time"]
     return float(subprocess.check_output(words, env=stage.django(size)))

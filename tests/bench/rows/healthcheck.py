@@ -26,7 +26,7 @@ def run(stage: Stage) -> Iterator[Line]:
     client.await_ready(server.address, PROBE)
     compiled = stage.folder / "healthcheck.pyc"
     py_compile.compile(healthcheck.__file__, str(compiled))
-    alone = [PYTHON, "-I", "-S"]
+    alone: list[str | Path] = [PYTHON, "-I", "-S"]
     image, installed, plain = "image", "installed", "python -c pass"
     bare, urllib, everything = "python -I -S -c pass", "a urllib one-liner", "importing everything"
     commands: dict[str, list[str | Path]] = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from bench import client
 from bench.stage import Running, Stage
-from bench.table import Line, ahead, line, within
+from bench.table import Line, Target, ahead, line, within
 
 REQUEST = client.PROBE.format(path="/readyz").encode()
 OURS = "sidecar"
@@ -35,6 +35,7 @@ def run(stage: Stage) -> Iterator[Line]:
             cpu[name].append(spent)
             median[name].append(middle)
             rate[name].append(client.throughput(server.address, REQUEST, SLOW.get(name, FAST) * 2))
+    goal: Target | None
     for peer, goal in ((PLAIN, ahead(60)), (LARGE, ahead(300))):
         yield line("probe, server CPU", cpu[OURS], "µs", goal, peer=peer, theirs=cpu[peer])
     for peer in (AIOHTTP, ASYNCIO):

@@ -50,8 +50,8 @@ def run(stage: Stage) -> Iterator[Line]:
         with ExitStack() as stack:
             for _ in range(count):
                 stack.enter_context(stage.server.connect())
-            costs = asyncio.run(_read_costs(stage, 500))
-            yield line(f"read, {count} sessions there, server CPU", [costs["server"]], "ms")
+            cost_by_name = asyncio.run(_read_costs(stage, 500))
+            yield line(f"read, {count} sessions there, server CPU", [cost_by_name["server"]], "ms")
 
 
 async def _read_costs(stage: Stage, size: int) -> dict[str, float]:

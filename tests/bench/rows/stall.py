@@ -49,7 +49,7 @@ def _stall(stage: Stage, ours: Running, file: Path, size: int, *, change: bool) 
             end = time.monotonic() + 0.3
             while time.monotonic() < end:
                 if change:
-                    admin.execute(ONE_MORE.format(time.monotonic_ns()))  # type: ignore[arg-type]
+                    admin.execute(ONE_MORE.format(time.monotonic_ns()))
                 for connection in slow[::10]:
                     connection.send(b"x")
                 client.get(ours.address, SCRAPE)

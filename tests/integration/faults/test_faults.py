@@ -30,7 +30,7 @@ def played(
         if isinstance(item, pytest.Function) and item.originalname == test_cell.__name__
     ]
     with World(server, migrated_template, baked) as world, ThreadPoolExecutor(JOBS) as pool:
-        yield {cell: pool.submit(play, *cell, world) for cell in chosen}
+        yield {cell: pool.submit(play, cell[0], cell[1], world) for cell in chosen}
         pool.shutdown(cancel_futures=True)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sidecar.core.migrations import compare as graph
-from sidecar.core.migrations.manifest import Squashing, decode
+from sidecar.core.migrations.manifest import Key, Squashing, decode
 from sidecar.errors import ManifestError
 from support.manifests import chain, encode, manifest, node
 
@@ -38,7 +38,7 @@ def test_originals_are_found_through_nested_squashes() -> None:
         node("a.s2", replaces=["a.s1", "a.s3", "a.s1"]),
         node("a.s3", replaces=["a.s2", "a.0003"]),
     )
-    assert found.originals["a.s2"] == {"a.0001", "a.0002", "a.0003"}
+    assert found.originals[Key("a.s2")] == {"a.0001", "a.0002", "a.0003"}
 
 
 @pytest.mark.parametrize(
