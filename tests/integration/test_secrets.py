@@ -26,7 +26,7 @@ TOKEN = "zeisig-token"  # noqa: S105 - a test's own
 USER = "canary_reader"
 
 PATHS = (
-    *("/readyz", "/readyz?verbose", "/readyz?format=json", "/startupz?verbose", "/livez"),
+    *("/readyz", "/readyz?verbose", "/startupz?verbose", "/livez"),
     *("/healthz", "/status", "/metrics", "/", "/nosuch", "/readyz?token=x"),
 )
 DEBUG = {
