@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client.exposition import basic_auth_handler, default_handler, push_to_gateway
 
 from sidecar.migrate.report import Report, Result
+from sidecar.outputs.metrics.definitions import PREFIX
 
-PREFIX: Final = "django_schema_"
 DURATION_BUCKETS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 
 PUSH_TIMEOUT: Final = 10.0
