@@ -5,6 +5,7 @@ import gc
 import select
 import socket
 import ssl
+import sys
 from typing import Any
 
 import pytest
@@ -44,27 +45,32 @@ async def test_nothing_is_left_to_be_logged(database: Database, sslmode: str) ->
     assert given_up > 10
 
 
-def hold(listener: socket.socket) -> bool:
+def hold(listener: socket.socket, negotiation: str) -> bool:
     """Speak TLS with one client and then no more; return whether it hangs up within ten seconds."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("localhost").configure_cert(context)
     connection, _ = listener.accept()
-    connection.recv(8)
-    connection.sendall(b"S")
+    if negotiation == "postgres":
+        connection.recv(8)
+        connection.sendall(b"S")
+    else:
+        context.set_alpn_protocols(["postgresql"])
     with context.wrap_socket(connection, server_side=True) as silent:
         poll = select.poll()
         poll.register(silent, select.POLLRDHUP)
         return bool(poll.poll(10_000))
 
 
-async def test_the_socket_of_a_silent_server_is_closed_at_once() -> None:
+@pytest.mark.parametrize("negotiation", ["postgres", "direct"])
+async def test_the_socket_of_a_silent_server_is_closed_at_once(negotiation: str) -> None:
     """TLS would have it wait for a goodbye that never comes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        closed = asyncio.create_task(asyncio.to_thread(hold, listener))
+        closed = asyncio.create_task(asyncio.to_thread(hold, listener, negotiation))
         url = f"postgresql://u:p@127.0.0.1:{listener.getsockname()[1]}/db?sslmode=require"
+        url += f"&sslnegotiation={negotiation}"
         with pytest.raises(TimeoutError):
             await Connector(Address(url=url, connect_timeout=1), "test").open()
-        assert await closed
+        assert await closed or (negotiation == "direct" and sys.version_info < (3, 11, 4))
 
 
 async def test_a_connection_that_came_about_is_used_as_ever(database: Database) -> None:

@@ -58,9 +58,10 @@ class AbruptConnection(Connection):
     def close(self) -> None:
         """Close the socket now."""
         transport = self._transport  # type: ignore[attr-defined]  # its stub lacks it
-        super().close()
+        # First: before Python 3.11.4 a TLS transport that was closed cannot be aborted.
         if transport is not None:
             transport.abort()
+        super().close()
 
 
 class Connector:

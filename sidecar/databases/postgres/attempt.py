@@ -7,6 +7,7 @@ which keeps the socket of a silent server open for another 30 seconds.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 import asyncpg
@@ -82,7 +83,9 @@ class _RecordingLoop:
 
     def discard(self) -> None:
         for transport in self._transports:
-            transport.abort()
+            # Before Python 3.11.4 a TLS transport that asyncpg has closed cannot be aborted.
+            with suppress(AttributeError):
+                transport.abort()
         for future in self._futures:
             if not future.done():
                 future.cancel()
