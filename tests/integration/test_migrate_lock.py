@@ -191,7 +191,7 @@ def test_transaction_pooling_is_refused(
         url = bouncer.url(migrated.name, "shop_migrate")
         ended = release.run(*MIGRATE, *DJANGO, url=url)
     assert ended.returncode == 64
-    assert re.search("goes through a pooler that pools transactions", ended.stderr)
+    assert re.search("goes through a pooler with transaction pooling", ended.stderr)
     assert not migrated.execute(ADVISORY_LOCKS)
 
 

@@ -19,7 +19,7 @@ import pymysql
 
 from support import needs
 from support.postgres import PASSWORD, free_port
-from support.process import PATIENCE
+from support.process import PATIENCE, until
 
 SETTINGS = {
     "innodb-buffer-pool-size": "16M",
@@ -107,6 +107,8 @@ class Server:
     def pause(self) -> None:
         """SIGSTOP it: the kernel takes connections, and nobody answers."""
         self._signal(signal.SIGSTOP)
+        # The signal stops one thread after the other, and one of them might still answer.
+        until(self._is_stopped, "the server is stopped")
 
     def resume(self) -> None:
         """Let a paused server go on."""
@@ -161,6 +163,11 @@ class Server:
     def _signal(self, number: int) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
+
+    def _is_stopped(self) -> bool:
+        assert self._process is not None
+        threads = Path("/proc", str(self._process.pid), "task").glob("*/stat")
+        return {each.read_text().rpartition(")")[2].split()[0] for each in threads} == {"T"}
 
     def _end(self, number: int) -> None:
         self._signal(number)

@@ -41,3 +41,10 @@ def test_a_target_that_is_not_the_cause_passes() -> None:
     good, bad = status("shop.0001", "shop.0002"), status("shop.0001", database="other")
     lines = format_verbose(snapshot([good, bad], BEHIND)).splitlines()
     assert lines[:2] == ["[+]default ok", "[-]other schema_behind: 1 pending, next shop.0002"]
+
+
+def test_an_open_gate_needs_nothing_done() -> None:
+    """There is no next step where all is well."""
+    assert format_verbose(snapshot([status("shop.0001", "shop.0002")], GOOD)) == (
+        "[+]default ok\nreadyz check passed: schema_current since 2023-11-14T22:13:21.000Z\n"
+    )
