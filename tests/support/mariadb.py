@@ -19,6 +19,7 @@ import pymysql
 
 from support import needs
 from support.postgres import PASSWORD, free_port
+from support.process import until
 from support.process import PATIENCE
 
 SETTINGS = {
@@ -107,6 +108,7 @@ class Server:
     def pause(self) -> None:
         """SIGSTOP it: the kernel takes connections, and nobody answers."""
         self._signal(signal.SIGSTOP)
+        until(self._is_stopped, "every thread has stopped")
 
     def resume(self) -> None:
         """Let a paused server go on."""
@@ -161,6 +163,12 @@ class Server:
     def _signal(self, number: int) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
+
+    def _is_stopped(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            return True
+        threads = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
+        return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
 
     def _end(self, number: int) -> None:
         self._signal(number)
