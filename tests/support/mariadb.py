@@ -19,8 +19,7 @@ import pymysql
 
 from support import needs
 from support.postgres import PASSWORD, free_port
-from support.process import until
-from support.process import PATIENCE
+from support.process import PATIENCE, until
 
 SETTINGS = {
     "innodb-buffer-pool-size": "16M",
