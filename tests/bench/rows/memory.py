@@ -53,4 +53,4 @@ def _load(server: Running, *, reads: bool = True) -> float:
 
 def _count_reads(server: Running) -> int:
     text = ask(server.url + "/metrics")[1]
-    return sum(int(float(n)) for n in re.findall(r"_checks_total\{.*\} (\S+)", text))
+    return sum(int(float(n)) for n in re.findall(r"_reads_total\{.*\} (\S+)", text))
