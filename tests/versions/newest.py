@@ -47,8 +47,8 @@ def main(arguments: list[str]) -> int:
     _copy_tree(ROOT / TREE)
     paths = [] if any(word.startswith("tests/") for word in arguments) else _paths()
     pytest = [".venv/bin/pytest", "-m", MARKERS, *paths, *arguments]
-    steps = f"cd /{TREE} && git init -q && git add -A && make wheel && {VERSIONS}"
-    return debian.run(ROOT, "sh", "-c", f'{steps} exec "$@"', "sh", *pytest)
+    steps = f"cd /{TREE}; git init -q; git add -A; make wheel; {VERSIONS}"
+    return debian.run(ROOT, "sh", "-ec", f'{steps} exec "$@"', "sh", *pytest)
 
 
 def _paths() -> list[str]:
