@@ -5,6 +5,7 @@
 As root on Debian. The folder is kept for a day. Exit code 75: it could not be made today.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -37,6 +38,14 @@ ls -d /usr/lib/postgresql/*
 def main(arguments: list[str]) -> int:
     """Make the folder if need be, and run the tests there; return pytest's exit code."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    ROOT.parent.mkdir(exist_ok=True)
+    with (ROOT.parent / "lock").open("w") as mutex:
+        # A second run would take the tree away from under the first.
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     began = time.monotonic()
     try:
         debian.make(ROOT)
