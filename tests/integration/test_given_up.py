@@ -42,7 +42,7 @@ async def test_nothing_is_left_to_be_logged(database: Database, sslmode: str) ->
     await asyncio.sleep(0.05)  # The loop closes what was open.
     gc.collect()
     assert logged == []
-    assert given_up > 10
+    assert given_up  # How often depends on how fast the server refuses.
 
 
 def hold(listener: socket.socket, negotiation: str) -> bool:

@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 import struct
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -19,6 +20,9 @@ GREETING: Final = (
     + bytes(10) + b"123456789012\0mysql_native_password\0"
 )  # fmt: skip
 """Of a server that has TLS; its secret is nobody's."""
+
+STEPS: Final = 30
+"""Iterations of the loop: after so many, a connect waits for the server."""
 
 SOON: Final = 15
 """In seconds. TLS would keep the socket of a server that never answers open for 30."""
@@ -71,3 +75,26 @@ async def test_the_socket_of_a_silent_server_is_closed_at_once(step: str) -> Non
         with pytest.raises(asyncio.CancelledError):
             await connecting
         assert await holding
+
+
+def count_descriptors() -> int:
+    """Return how many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_no_socket_is_left_wherever_the_loop_has_come_to() -> None:
+    """Nor is the cancellation lost as the socket connects."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        url = f"mysql://u:p@127.0.0.1:{port}/db"
+        connector = Connector(Address(url=url, connect_timeout=600), "test")
+        opened = count_descriptors()
+        for steps in range(STEPS):
+            connecting = asyncio.create_task(connector.open())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            connecting.cancel()
+            await asyncio.wait({connecting}, timeout=SOON)
+            assert connecting.cancelled()
+        await asyncio.sleep(0)  # The loop closes what was aborted.
+        assert count_descriptors() == opened

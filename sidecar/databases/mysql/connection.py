@@ -108,20 +108,16 @@ class Connector:
             database=place.database,
             charset="utf8mb4",
             autocommit=True,
-            # Ours comes first: the driver's would begin anew with each step.
-            connect_timeout=self._address.connect_timeout + 1,
             program_name=self._program_name,
             ssl=context,
             auth_plugin_map={} if context or place.socket else PLAIN_TEXT_PLUGINS,
         )
+        # `open` limits it. The driver's own limit uses asyncio.wait_for, which before Python 3.12
+        # loses a cancellation, or the socket, when either comes just as the other does.
+        connection._connect_timeout = None  # type: ignore[attr-defined]  # noqa: SLF001
         try:
             await connection.connect()
         except MySQLError as error:
-            # The driver uses asyncio.wait_for, which before Python 3.12 loses a cancellation
-            # that comes just when the connection fails.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise asyncio.CancelledError from error
             # The driver asks for TLS, or fails: it never goes on without.
             greeted = getattr(connection, "server_capabilities", None)
             if context and greeted is not None and not greeted & CLIENT.SSL:
