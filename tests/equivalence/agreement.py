@@ -16,6 +16,7 @@ from equivalence.django_side import Answer
 from equivalence.projects import Case, app_of
 from sidecar.baker.manifest import render_manifest
 from sidecar.core.migrations.compare import Outcome, Verdict, check, compare
+from sidecar.core.migrations.explain import Explanation
 from sidecar.core.migrations.graph import GraphBuilder
 from sidecar.core.migrations.manifest import Key, Manifest, decode
 from sidecar.databases.base import Address, Database, connect
@@ -32,7 +33,7 @@ class Disagreement(AssertionError):
 QUESTIONS = (
     *("empty_database", "graph_error", "nodes", "edges", "applied", "violation"),
     *("all_violations", "conflicts", "plan", "pending", "unrecorded", "hidden", "expected"),
-    *("lost", "duplicates", "sound", "complete"),
+    *("lost", "explained", "duplicates", "sound", "complete"),
 )
 ERRORS = {name: type(name, (Disagreement,), {}) for name in QUESTIONS}
 
@@ -103,6 +104,12 @@ class World:
         _agree("nodes", case, sorted(django.nodes), sorted(graph.nodes))
         _agree("edges", case, sorted(django.edges), sorted(edges))
         _agree("applied", case, sorted(django.applied), sorted(applied))
+        explanation = Explanation(manifest, [*map(Key, case.rows)])
+        for key in manifest.known:
+            status = explanation.status(key)
+            above = {squash for squash in graph.nodes if key in _find_replaced(case, squash)}
+            ours, theirs = "replaced" in status, key not in graph.nodes and above != set()
+            _agree("explained", case, (key, theirs), (key, status), same=ours == theirs)
 
     def _compare(self, case: Case, django: Answer, ours: Verdict) -> None:
         error = ours.graph_error
@@ -167,6 +174,16 @@ def _agree(
 ) -> None:
     if not (django == ours if same is None else same):
         raise ERRORS[question](f"{question}\n{case}\nDjango: {django}\nwe:     {ours}")
+
+
+def _find_replaced(case: Case, squash: str) -> set[str]:
+    """Return what a squash replaces, directly or through others."""
+    found, todo = set[str](), [squash]
+    while todo:
+        new = set(case.project.squashes.get(todo.pop(), ())) - found
+        found |= new
+        todo += new
+    return found
 
 
 def _find_hidden(case: Case, django: Answer) -> tuple[str, ...]:

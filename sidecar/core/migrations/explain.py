@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from sidecar.core.migrations.compare import Verdict, compare
 from sidecar.core.migrations.graph import GraphBuilder, ReplacedGraph
-from sidecar.core.migrations.manifest import Key, Manifest
+from sidecar.core.migrations.manifest import Key, Manifest, Squashing
 from sidecar.errors import did_you_mean
 
 
@@ -12,13 +12,16 @@ def explain(
     manifest: Manifest, recorded: Sequence[Key], key: Key, optional: Sequence[str] = ()
 ) -> list[str]:
     """Return lines about why a migration is applied, pending, hidden, replaced or lost."""
-    return list(_Explanation(manifest, recorded, optional).lines(key))
+    return list(Explanation(manifest, recorded, optional).lines(key))
 
 
-class _Explanation:
+class Explanation:
+    """Explains each migration of one manifest, given one set of rows."""
+
     def __init__(
-        self, manifest: Manifest, recorded: Sequence[Key], optional: Sequence[str]
+        self, manifest: Manifest, recorded: Sequence[Key], optional: Sequence[str] = ()
     ) -> None:
+        """Take the manifest, the rows in the order of their ids, and what is optional."""
         self.manifest = manifest
         self.rows = frozenset(recorded)
         self.verdict: Verdict = compare(manifest, recorded, optional)
@@ -26,6 +29,7 @@ class _Explanation:
         self.graph, self.applied = GraphBuilder(manifest).build(self.rows)
 
     def lines(self, key: Key) -> Iterator[str]:
+        """Yield the status of a migration, its row, its squashes and its edges."""
         yield f"{key} is {self.status(key)}"
         yield f"  its row: {'recorded' if key in self.rows else 'none'}"
         if self.graph.error:
@@ -63,23 +67,34 @@ class _Explanation:
 
     def _outside(self, key: Key) -> str:
         """Explain a name that is no node of the graph."""
-        if key in self.manifest.squashes and not self._replaced_by_a_node(key):
-            recorded = sum(original in self.rows for original in self.manifest.originals[key])
-            total = len(self.manifest.originals[key])
-            return f"set aside: only {recorded} of the {total} that it replaces are recorded"
+        if not self._squashes_above(key).isdisjoint(self.graph.nodes):
+            return "recorded, and replaced" if key in self.rows else "replaced, not recorded"
+        if key in self.manifest.squashes:
+            return self._half_applied(key)
+        if key in self.rows:
+            return "recorded, and its file is gone"
         if key in self.verdict.lost:
             return "lost: its row and its file are gone, and nothing shows that it was applied"
         if key in self.verdict.lost_harmless:
             return "lost, but harmless: its app has moved, or a migration above it is applied"
-        if key in self.rows:
-            return "recorded, and replaced"
-        return "replaced, not recorded"
+        return "not recorded, and its file is gone, but a squash that replaces it is recorded"
 
-    def _replaced_by_a_node(self, key: Key) -> bool:
-        squashes = self.manifest.squashes
-        return any(
-            key in replaced and squash in self.graph.nodes for squash, replaced in squashes.items()
-        )
+    def _half_applied(self, squash: Key) -> str:
+        recursive = self.manifest.squashing is Squashing.RECURSIVE
+        replaced = (self.manifest.originals if recursive else self.manifest.squashes)[squash]
+        recorded = sum(key in self.applied for key in replaced)
+        return f"set aside: only {recorded} of the {len(replaced)} that it replaces are applied"
+
+    def _squashes_above(self, key: Key) -> set[Key]:
+        """Return the squashes that replace a migration, directly or through others."""
+        found: set[Key] = set()
+        todo = [key]
+        while todo:
+            below = todo.pop()
+            new = {squash for squash, keys in self.manifest.squashes.items() if below in keys}
+            todo += new - found
+            found |= new
+        return found
 
     def _applied_above(self, key: Key) -> set[Key]:
         """Return the nearest applied migrations that depend on this one."""

@@ -13,6 +13,13 @@ SQUASHED = manifest(
 GAP = manifest(
     *chain("a", "0001", "0002", "0003"), node("a.s", "a.0001", replaces=["a.0002", "a.0003"])
 )
+NEST = manifest(
+    node("a.0001"),
+    node("a.s1", replaces=["a.0001"]),
+    node("a.s2", replaces=["a.s1"]),
+    node("a.s3", replaces=["a.s2"]),
+    squashing="recursive",
+)
 LOST = manifest(node("a.s", replaces=["a.0001", "a.0002"]), node("a.0003", "a.s"))
 
 
@@ -24,9 +31,12 @@ LOST = manifest(node("a.s", replaces=["a.0001", "a.0002"]), node("a.0003", "a.s"
         (SQUASHED, (), "a.0003", "pending (2 of 2 in the plan)"),
         (SQUASHED, (), "a.0001", "replaced, not recorded"),
         (SQUASHED, ("a.0001", "a.0002"), "a.0001", "recorded, and replaced"),
-        (SQUASHED, ("a.0001",), "a.s", "set aside: only 1 of the 2 that it replaces are recorded"),
+        (SQUASHED, ("a.0001",), "a.s", "set aside: only 1 of the 2 that it replaces are applied"),
         (SQUASHED, ("a.0003", "a.s"), "a.s", "recorded, though not all that it replaces is"),
         (GAP, ("a.0002", "a.0003"), "a.0001", "hidden: not applied, and overlooked by"),
+        (NEST, ("a.0001",), "a.s1", "replaced, not recorded"),
+        (LOST, ("a.0001",), "a.0001", "recorded, and its file is gone"),
+        (LOST, ("a.0001", "a.s"), "a.0002", "not recorded, and its file is gone, but a squash"),
         (LOST, ("a.0001",), "a.0002", "lost: its row and its file are gone, and nothing shows"),
         (LOST, ("a.0001", "a.0003"), "a.0002", "lost, but harmless: its app has moved, or a"),
         (SQUASHED, (), "a.0004", "unknown to the manifest; did you mean a.000"),
@@ -46,7 +56,7 @@ def test_every_edge_has_the_status_of_its_other_end() -> None:
     assert explain(SQUASHED, keys("a.0001"), Key("a.0002")) == [
         "a.0002 is pending (1 of 2 in the plan)",
         "  its row: none",
-        "  replaced by a.s, which is set aside: only 1 of the 2 that it replaces are recorded",
+        "  replaced by a.s, which is set aside: only 1 of the 2 that it replaces are applied",
         "  depends on a.0001: applied",
         "  needed by a.0003: pending (2 of 2 in the plan)",
     ]
