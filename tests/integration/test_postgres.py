@@ -285,7 +285,7 @@ async def test_a_read_cannot_write(database: Database) -> None:
     database.execute("ALTER TABLE django_migrations RENAME TO actual")
     database.execute(
         "CREATE FUNCTION sly() RETURNS SETOF actual LANGUAGE sql SECURITY DEFINER AS"
-        " $$ INSERT INTO actual VALUES (1, 'a', '1', now()) RETURNING * $$"
+        " $$ INSERT INTO public.actual VALUES (1, 'a', '1', now()) RETURNING * $$"
     )
     database.execute("CREATE VIEW django_migrations AS SELECT * FROM sly()")
     database.execute("GRANT SELECT ON django_migrations TO sidecar_reader")
@@ -295,11 +295,13 @@ async def test_a_read_cannot_write(database: Database) -> None:
 
 
 async def test_settings_of_a_read_end_with_its_transaction(held: Postgres) -> None:
-    """Behind a pooler the next client must not inherit our timeouts."""
-    await held.read()
-    assert held._session.connection is not None
-    for name in ("statement_timeout", "lock_timeout", "transaction_read_only"):
-        assert await held._session.connection.fetchval(f"SHOW {name}") in {"0", "off"}
+    """Behind a pooler the next client must not inherit our timeouts or our search_path."""
+    for _ in range(2):
+        await held.read()
+        assert held._session.connection is not None
+        assert await held._session.connection.fetchval("SHOW search_path") == '"$user", public'
+        for name in ("statement_timeout", "lock_timeout", "transaction_read_only"):
+            assert await held._session.connection.fetchval(f"SHOW {name}") in {"0", "off"}
 
 
 async def test_the_password_is_asked_for_at_every_connect(database: Database) -> None:

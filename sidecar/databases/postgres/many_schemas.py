@@ -18,6 +18,7 @@ import msgspec
 from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.core.reason import Reason
 from sidecar.databases.base import APPLICATION_NAME, TABLE, UNQUERIED_SCHEMAS, Address
+from sidecar.databases.postgres import search_path
 from sidecar.databases.postgres.connection import Session
 from sidecar.databases.postgres.many_schemas_rows import (
     GONE,
@@ -26,14 +27,8 @@ from sidecar.databases.postgres.many_schemas_rows import (
     find_locked_schemas,
     format_begin,
 )
-from sidecar.databases.postgres.many_schemas_sql import (
-    FIND_DEFAULT_SCHEMA,
-    FIND_SCHEMAS,
-    LIST,
-    SIGNATURE,
-    format_regex,
-)
-from sidecar.databases.postgres.migrate_runs import RUN, RUNNING, parse_run
+from sidecar.databases.postgres.many_schemas_sql import FIND_SCHEMAS, LIST, SIGNATURE, format_regex
+from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, parse_run
 from sidecar.errors import DatabaseDenied
 
 Selection = tuple[str, list[str], list[str], bool]
@@ -140,6 +135,8 @@ class PostgresSchemas:
         return TABLE, names, ["^"] if everything else patterns, everything
 
     async def _run_query(self, connection: asyncpg.Connection, query: str) -> list[str]:
+        # It is the operator's own, and is asked with the search_path of the role.
+        await connection.execute(search_path.SET_ROLE_SEARCH_PATH)
         try:
             rows = await connection.fetch(query)
         except (asyncpg.SyntaxOrAccessError, *GONE) as error:
@@ -152,6 +149,7 @@ class PostgresSchemas:
             await connection.execute("ROLLBACK")
             await connection.execute(format_begin(self._address))
             return [UNQUERIED_SCHEMAS]
+        await connection.execute(search_path.SET_SEARCH_PATH)
         self._has_queried = True
         return [str(row[0]) for row in rows if row[0] is not None]
 
@@ -194,7 +192,7 @@ class PostgresSchemas:
     async def _read_rows(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> set[str]:
         """Update the rows of these schemas; return those whose table went away meanwhile."""
         waiting = Reason.DATABASE_TIMEOUT in {self._known[name].rows.failure for name in schemas}
-        locked = await find_locked_schemas(connection) if waiting else ()
+        locked = await find_locked_schemas(connection, self._address) if waiting else ()
         reader = ChunkReader(self._address, self._texts, locked)
         await reader.read(connection, schemas)
         self._tables_read += len(schemas)
@@ -212,10 +210,11 @@ class PostgresSchemas:
 
     async def _read_run(self, connection: asyncpg.Connection) -> MigrateRun | None:
         """Return the migrate run under way; after the rows, which are older than it then."""
-        await connection.execute(format_begin(self._address))
-        schema = await connection.fetchval(FIND_DEFAULT_SCHEMA, TABLE)
+        begin = format_begin(self._address)
+        await connection.execute(f"{begin};{search_path.SET_ROLE_SEARCH_PATH}")
+        schema = (await search_path.resolve(connection, None, local=True))["schema_oid"]
         run = None
-        if schema is not None and await connection.fetchval(f"SELECT {RUNNING}", schema):
+        if schema is not None and await connection.fetchval(f"SELECT {RUNNING_ANYWHERE}"):
             run = parse_run((await connection.fetch(RUN, schema))[0])
         await connection.execute("COMMIT")
         return run
