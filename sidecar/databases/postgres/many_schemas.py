@@ -18,7 +18,6 @@ import msgspec
 from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.core.reason import Reason
 from sidecar.databases.base import APPLICATION_NAME, TABLE, UNQUERIED_SCHEMAS, Address
-from sidecar.databases.postgres import search_path
 from sidecar.databases.postgres.connection import Session
 from sidecar.databases.postgres.many_schemas_rows import (
     GONE,
@@ -29,6 +28,7 @@ from sidecar.databases.postgres.many_schemas_rows import (
 )
 from sidecar.databases.postgres.many_schemas_sql import FIND_SCHEMAS, LIST, SIGNATURE, format_regex
 from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, parse_run
+from sidecar.databases.postgres.search_path import SET_SEARCH_PATH, resolve
 from sidecar.errors import DatabaseDenied
 
 Selection = tuple[str, list[str], list[str], bool]
@@ -104,7 +104,9 @@ class PostgresSchemas:
     async def _update_known(self, connection: asyncpg.Connection) -> None:
         """Read which schemas there are, and the rows of those that may have changed."""
         now = asyncio.get_running_loop().time()
-        await connection.execute(format_begin(self._address))
+        # The operator's query is asked with the search_path of the role.
+        role_path = bool(self._address.schemas_query)
+        await connection.execute(format_begin(self._address, role_path=role_path))
         selection = await self._select_schemas(connection)
         (row,) = await connection.fetch(SIGNATURE, *selection)
         full = now - self._full_at >= FULL_READ_INTERVAL or row["uncounted"]
@@ -135,8 +137,6 @@ class PostgresSchemas:
         return TABLE, names, ["^"] if everything else patterns, everything
 
     async def _run_query(self, connection: asyncpg.Connection, query: str) -> list[str]:
-        # It is the operator's own, and is asked with the search_path of the role.
-        await connection.execute(search_path.SET_ROLE_SEARCH_PATH)
         try:
             rows = await connection.fetch(query)
         except (asyncpg.SyntaxOrAccessError, *GONE) as error:
@@ -149,7 +149,7 @@ class PostgresSchemas:
             await connection.execute("ROLLBACK")
             await connection.execute(format_begin(self._address))
             return [UNQUERIED_SCHEMAS]
-        await connection.execute(search_path.SET_SEARCH_PATH)
+        await connection.execute(SET_SEARCH_PATH)
         self._has_queried = True
         return [str(row[0]) for row in rows if row[0] is not None]
 
@@ -210,9 +210,8 @@ class PostgresSchemas:
 
     async def _read_run(self, connection: asyncpg.Connection) -> MigrateRun | None:
         """Return the migrate run under way; after the rows, which are older than it then."""
-        begin = format_begin(self._address)
-        await connection.execute(f"{begin};{search_path.SET_ROLE_SEARCH_PATH}")
-        schema = (await search_path.resolve(connection, None, local=True))["schema_oid"]
+        await connection.execute(format_begin(self._address, role_path=True))
+        schema = (await resolve(connection, None, local=True))["schema_oid"]
         run = None
         if schema is not None and await connection.fetchval(f"SELECT {RUNNING_ANYWHERE}"):
             run = parse_run((await connection.fetch(RUN, schema))[0])

@@ -162,15 +162,17 @@ async def find_locked_schemas(connection: asyncpg.Connection, address: Address) 
     return {row["schema"] for row in rows}
 
 
-def format_begin(address: Address, lock_timeout: float = math.inf) -> str:
+def format_begin(
+    address: Address, lock_timeout: float = math.inf, *, role_path: bool = False
+) -> str:
     """Return the SQL that begins a read-only transaction with its timeouts and search_path.
 
-    `lock_timeout` is in seconds; half the `read_timeout` if that is less.
+    `lock_timeout` is in seconds; half the `read_timeout` if that is less. The search_path is
+    that of the role if `role_path`.
     """
     limit = min(address.read_timeout / 2, lock_timeout)
     return (
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
         f"SET LOCAL statement_timeout = {int(address.read_timeout * 1000)};"
-        f"SET LOCAL lock_timeout = {int(limit * 1000)};"
-        f"{SET_SEARCH_PATH}"
-    )
+        f"SET LOCAL lock_timeout = {int(limit * 1000)}"
+    ) + ("" if role_path else f";{SET_SEARCH_PATH}")

@@ -14,10 +14,7 @@ from sidecar.databases.postgres.connection import quote
 SET_SEARCH_PATH: Final = "SET LOCAL search_path = pg_catalog, pg_temp"
 """Until the end of the transaction: behind a pooler the session is not ours."""
 
-SET_ROLE_SEARCH_PATH: Final = "SET LOCAL search_path TO DEFAULT"
-"""Back to that of the role, for what an operator has written."""
-
-# Each name and each operator says its schema: this alone runs with the role's search_path.
+# Each name and each operator has its schema before it: this alone runs with the role's search_path.
 RESOLVE: Final = """
     WITH found AS MATERIALIZED (
         SELECT pg_catalog.to_regclass($1)::pg_catalog.oid AS table_oid,
