@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.manifest import Key, format_key
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.errors import UsageError
 
@@ -66,12 +66,12 @@ def _parse_json(text: str) -> list[Row]:
 def _parse_row(entry: str | list[str] | dict[str, object]) -> Row:
     match entry:
         case str() if all(entry.partition(".")):
-            return 0, Key(entry)
+            return 0, format_key(*entry.split(".", 1))
         case [str() as app, str() as name]:
-            return 0, Key(f"{app}.{name}")
+            return 0, format_key(app, name)
         case dict():
             row = msgspec.convert(entry, _Object)
-            return row.id, Key(f"{row.app}.{row.name}")
+            return row.id, format_key(row.app, row.name)
         case _:
             raise ValueError(f"{entry!r} is no row; expected app.name, [app, name] or an object")
 
@@ -86,5 +86,5 @@ def _parse_csv(text: str) -> list[Row]:
         app, name, number = record["app"], record["name"], record.get("id") or "0"
         if not (app and name and number.isdigit()):
             raise ValueError(f"line {reader.line_num}: expected app, name and a number as id")
-        rows.append((int(number), Key(f"{app}.{name}")))
+        rows.append((int(number), format_key(app, name)))
     return rows

@@ -178,7 +178,7 @@ class MariaDB:
         # Without this an id of 0 would mean the next one.
         self.execute(
             "SET STATEMENT sql_mode = 'NO_AUTO_VALUE_ON_ZERO' FOR"
-            f" INSERT INTO django_migrations VALUES {values(rows)}"
+            " INSERT INTO django_migrations VALUES " + values(rows).replace("\\", "\\\\")
         )
 
     @contextmanager

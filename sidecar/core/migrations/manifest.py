@@ -16,6 +16,7 @@ from sidecar.errors import ManifestError
 
 FORMAT = 1
 DUMMY = "django.db.backends.dummy"
+ESCAPED_DOT = "\\."
 
 T = TypeVar("T")
 
@@ -25,6 +26,17 @@ Key = NewType("Key", str)
 An app label is a Python identifier (Django's AppConfig insists), and every character of
 one sorts after the dot, so keys sort exactly as Django's (app, name) tuples do.
 """
+
+
+def format_key(app: str, name: str) -> Key:
+    """Return the key of a row, which no other pair of texts has.
+
+    What no app label or migration has is escaped: a dot in the app, a backslash, a line break.
+    """
+    key = f"{app}.{name}"
+    if "." in app or "\\" in key or "\n" in key:
+        key = f"{_escape(app).replace('.', ESCAPED_DOT)}.{_escape(name)}"
+    return Key(key)
 
 
 def app_of(key: Key) -> str:
@@ -128,6 +140,10 @@ def decode(data: bytes) -> Manifest:
     for problem in _problems(graph):
         raise ManifestError(f"{problem}; bake it again")
     return _manifest(file, graph)
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
 
 
 def _decode(data: bytes, kind: type[T], path: str) -> T:

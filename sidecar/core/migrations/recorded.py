@@ -29,7 +29,7 @@ class MigrateRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """The recorded migrations of one schema, as the database wrote them: one key a line.
+    """The recorded migrations of one schema, as keys, one a line.
 
     Of several schemas those with the same rows are one value, and `others` has the rest.
 

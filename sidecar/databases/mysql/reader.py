@@ -7,7 +7,7 @@ a long list off at group_concat_max_len without an error.
 import asyncio
 from typing import Final, cast
 
-from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.manifest import format_key
 from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.databases.base import APPLICATION_NAME, MAX_RECENT, TABLE, Address
 from sidecar.errors import DatabaseError, UsageError
@@ -89,7 +89,7 @@ class Mysql:
             found, note = (), f"there is no table {TABLE} in {self._connector.place.database}"
         ((running,),) = await query(connection, RUNNING)
         rows = [
-            (Key(f"{app}.{name}"), at / 1e6 if at is not None else None)
+            (format_key(app, name), at / 1e6 if at is not None else None)
             for app, name, at in cast("tuple[tuple[str, str, int | None], ...]", found)
         ]
         text = "\n".join(key for key, _ in rows)

@@ -6,6 +6,7 @@ from typing import Final
 
 from sidecar.databases.base import TABLE
 from sidecar.databases.postgres.connection import quote
+from sidecar.databases.postgres.row_keys import KEYS
 
 TABLES: Final = """
     FROM pg_namespace n
@@ -38,11 +39,10 @@ LIST: Final = f"""
     ORDER BY 1
 """
 
-READ_ROWS: Final = """
-    SELECT {number} AS number,
-           coalesce(string_agg(app || '.' || name, E'\\n' ORDER BY id), '') AS text,
+READ_ROWS: Final = f"""
+    SELECT {{number}} AS number, coalesce({KEYS}, '') AS text,
            extract(epoch FROM max(applied))::float8 AS at
-      FROM {table}
+      FROM {{table}}
 """
 
 GROUP_ROWS: Final = """

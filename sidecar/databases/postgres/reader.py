@@ -10,6 +10,7 @@ from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.databases.base import APPLICATION_NAME, MAX_RECENT, TABLE, Address
 from sidecar.databases.postgres.connection import Session, quote
 from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, parse_run
+from sidecar.databases.postgres.row_keys import KEY, KEYS
 from sidecar.databases.postgres.search_path import SET_SEARCH_PATH, resolve
 from sidecar.errors import DatabaseDenied
 
@@ -24,7 +25,7 @@ READ: Final = """
         SELECT n.oid, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.oid = to_regclass($1)
     )
-    SELECT string_agg(app || '.' || name, E'\\n' ORDER BY id) AS text,
+    SELECT {keys} AS text,
            extract(epoch FROM max(applied))::float8 AS last_applied,
            (SELECT oid FROM place) AS schema_oid,
            (SELECT nspname FROM place) AS schema,
@@ -52,7 +53,7 @@ FIND_HIDDEN_TABLE: Final = """
 """
 
 READ_RECENT: Final = f"""
-    SELECT app || '.' || name AS key, extract(epoch FROM applied)::float8 AS at
+    SELECT {KEY} AS key, extract(epoch FROM applied)::float8 AS at
       FROM {{table}} WHERE applied IS NOT NULL ORDER BY id DESC LIMIT {MAX_RECENT}
 """
 
@@ -119,7 +120,7 @@ class Postgres:
             await connection.execute("COMMIT")
             return absent
         table = f"{quote(place['schema'])}.{TABLE}"
-        read = READ.format(table=table, running=RUNNING_ANYWHERE)
+        read = READ.format(keys=KEYS, table=table, running=RUNNING_ANYWHERE)
         try:
             (row,) = await connection.fetch(read, table)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):

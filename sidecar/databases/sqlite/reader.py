@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from sidecar.core.migrations.manifest import Key
+from sidecar.core.migrations.manifest import format_key
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases.base import MAX_RECENT, TABLE, Address
 from sidecar.databases.sqlite.connection import check_file, open_read_only
@@ -95,7 +95,7 @@ class Sqlite:
                 rows = _read_rows(connection)
         except sqlite3.Error as failure:
             raise translate_error(self._file, failure, self._limit) from failure
-        found = [(Key(f"{app}.{name}"), _parse_applied(at)) for app, name, at in rows or ()]
+        found = [(format_key(app, name), _parse_applied(at)) for app, name, at in rows or ()]
         text = "\n".join(key for key, _ in found)
         times = [(key, at) for key, at in found if at is not None]
         return Recorded(

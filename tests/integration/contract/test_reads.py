@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.core.migrations.compare import Outcome, Verdict, compare
-from sidecar.core.migrations.manifest import Manifest, decode
+from sidecar.core.migrations.manifest import Manifest, decode, format_key
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases.base import Address, Database, connect
 from support import project
@@ -81,6 +81,24 @@ async def test_rows_come_back_whole_and_in_the_order_of_their_ids(system: System
         "straße.0001",
         "shop.0001 ",
     ]
+
+
+async def test_no_row_can_spell_another_one(system: System) -> None:
+    """Line breaks, backslashes and dots in a row's texts stay within its own key."""
+    pairs = [
+        ("x", "y\nshop.0003"),
+        ("x.y", "z"),
+        ("x", "y.z"),
+        ("x\\", "y"),
+        ("x\\.y", "z"),
+        ("x", "y\\n"),
+        ("\n", "\n\\"),
+        ("", ""),
+    ]
+    system.record([(at, *pair, AT) for at, pair in enumerate(pairs, 1)])
+    found = await read_once(system)
+    assert found.keys() == [format_key(*pair) for pair in pairs]
+    assert [key for key, _ in found.recent] == found.keys()
 
 
 async def test_thousands_of_long_names_are_not_cut_off(system: System) -> None:

@@ -21,7 +21,7 @@ from sidecar.errors import UsageError
         ),
         ("[]", []),
         ("id,app,name,applied\n2,a,0002,x\n1,a,0001,y\n", ["a.0001", "a.0002"]),
-        ('app,name\na,"x,\ny"\n', ["a.x,\ny"]),
+        ('app,name\na,"x,\ny"\n', ["a.x,\\ny"]),
         ("\ufeffapp,name\na,0001\n", ["a.0001"]),
         ("app,name\n", []),
     ],

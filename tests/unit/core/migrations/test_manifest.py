@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.core.migrations import compare as graph
-from sidecar.core.migrations.manifest import Key, Squashing, decode
+from sidecar.core.migrations.manifest import Key, Squashing, decode, format_key
 from sidecar.errors import ManifestError
 from support.manifests import chain, encode, manifest, node
 
@@ -103,3 +105,21 @@ def test_accepts_any_layout_of_the_head() -> None:
     """Only the graph's bytes are under the digest; the release may be stamped on later."""
     data = json.loads(encode(node("a.0001")))
     assert decode(encode(node("a.0001"), head={"release": None})).digest == data["digest"]
+
+
+TEXTS = st.text(st.sampled_from("ab.\\\n"), max_size=4)
+PAIRS = st.lists(st.tuples(TEXTS, TEXTS), max_size=3)
+
+
+@given(PAIRS, PAIRS)
+def test_different_rows_never_have_the_same_keys(
+    some: list[tuple[str, str]], others: list[tuple[str, str]]
+) -> None:
+    """Whatever the texts hold: not one by one, and not as the lines of one text."""
+    lines = ["".join(f"{format_key(*pair)}\n" for pair in pairs) for pairs in (some, others)]
+    assert (lines[0] == lines[1]) == (some == others)
+
+
+def test_a_key_of_usual_names_is_both_of_them() -> None:
+    """As it stands in the manifest."""
+    assert format_key("shop", "0001_initial") == "shop.0001_initial"
