@@ -36,7 +36,7 @@ STRANGER = "stranger"
 
 def add_stranger(database: Database) -> str:
     """Make a role with CONNECT and nothing else."""
-    if not database.execute(f"SELECT FROM pg_roles WHERE rolname = '{STRANGER}'"):
+    if not database.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{STRANGER}'"):
         database.execute(f"CREATE ROLE {STRANGER} LOGIN PASSWORD '{PASSWORD}'")
     return STRANGER
 
@@ -116,20 +116,18 @@ def test_waits_for_the_sessions_of_a_dead_run(migrated: Database, release: Relea
     assert started.returncode == 124
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
-@pytest.mark.parametrize("name", ["lock {} since 1e300", "lock {} since nan", "migrate {}"])
 def test_a_stranger_with_the_lock_is_named_and_is_no_run(
-    database: Database, release: Release, name: str
+    database: Database, release: Release
 ) -> None:
     """Whoever may not write the table moves no gate; migrate names it, and how to end it."""
     ((schema,),) = database.execute("SELECT 'public'::regnamespace::oid")
     url = database.server.url(database.name, add_stranger(database))
     with (
-        Sidecar(release.manifest, url=database.reader) as sidecar,
-        psycopg.connect(url, autocommit=True, application_name="") as stranger,
+        Sidecar(release.bake(), url=database.reader) as sidecar,
+        psycopg.connect(url, autocommit=True) as stranger,
     ):
-        stranger.execute("SELECT set_config('application_name', %s, false)",
-                         [f"migration-sidecar/{name.format(schema)}"])  # fmt: skip
+        name = f"{migrate_runs.HOLDER_NAME} {schema} since 1e300"
+        stranger.execute("SELECT set_config('application_name', %s, false)", [name])
         key = (migrate_runs.LOCK_CLASS << 32) | int(str(schema))
         stranger.execute("SELECT pg_advisory_lock(%s)", [key])
         pid = stranger.info.backend_pid
@@ -148,6 +146,7 @@ def test_a_stranger_with_the_lock_is_named_and_is_no_run(
         assert "running" not in sidecar.get("/readyz?verbose")[1]
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_signals_reach_the_command(
     migrated: Database, release: Release, number: signal.Signals, code: int
 ) -> None:
