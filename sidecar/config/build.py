@@ -11,7 +11,7 @@ from sidecar.core.gate.database_status import RequiredSchemas
 from sidecar.core.gate.snapshot import Identity
 from sidecar.core.gate.state import Policy
 from sidecar.core.gate.tracking import Judge
-from sidecar.core.migrations.compare import check, compare
+from sidecar.core.migrations.compare import Comparer, check
 from sidecar.core.migrations.manifest import Manifest, decode
 from sidecar.databases.base import UNQUERIED_SCHEMAS, Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
@@ -158,12 +158,8 @@ def _password(file: Path) -> str:
 
 def judge(settings: Settings, manifest: Manifest) -> Judge:
     """Return the function that makes a verdict of recorded keys."""
-    return partial(
-        compare,
-        manifest,
-        optional=tuple(pattern for pattern in settings.optional if ":" not in pattern),
-        accept=settings.accept,
-    )
+    optional = [pattern for pattern in settings.optional if ":" not in pattern]
+    return Comparer(manifest, optional, settings.accept).compare
 
 
 def policy(settings: Settings) -> Policy:

@@ -91,7 +91,7 @@ class Settings:
         "what need not precede traffic: analytics.*,shop.0042_*, or targets: replica:*",
     )
     accept: tuple[str, ...] = setting(
-        "verdict", LIST, (), "hidden migrations that are known to be harmless"
+        "verdict", LIST, (), "hidden or lost migrations that are known to be harmless"
     )
     on_ahead: str = setting(
         "verdict", one_of("ready", "not_ready"), "ready", "when a newer release has migrated"

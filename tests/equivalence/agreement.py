@@ -16,7 +16,7 @@ from equivalence.django_side import Answer
 from equivalence.projects import Case, app_of
 from sidecar.baker.manifest import render_manifest
 from sidecar.core.migrations.compare import Outcome, Verdict, check, compare
-from sidecar.core.migrations.graph import replaced_graph
+from sidecar.core.migrations.graph import GraphBuilder
 from sidecar.core.migrations.manifest import Key, Manifest, decode
 from sidecar.databases.base import Address, Database, connect
 from sidecar.errors import ManifestError
@@ -32,7 +32,7 @@ class Disagreement(AssertionError):
 QUESTIONS = (
     *("empty_database", "graph_error", "nodes", "edges", "applied", "violation"),
     *("all_violations", "conflicts", "plan", "pending", "unrecorded", "hidden", "expected"),
-    *("duplicates", "sound", "complete"),
+    *("lost", "duplicates", "sound", "complete"),
 )
 ERRORS = {name: type(name, (Disagreement,), {}) for name in QUESTIONS}
 
@@ -98,7 +98,7 @@ class World:
 
     def _compare_graphs(self, case: Case, django: Answer, manifest: Manifest) -> None:
         """What the plan rests on: a wrong edge need not show in it."""
-        graph, applied = replaced_graph(manifest, frozenset(map(Key, case.rows)))
+        graph, applied = GraphBuilder(manifest).build(frozenset(map(Key, case.rows)))
         edges = {(child, parent) for child, parents in graph.parents.items() for parent in parents}
         _agree("nodes", case, sorted(django.nodes), sorted(graph.nodes))
         _agree("edges", case, sorted(django.edges), sorted(edges))
@@ -115,13 +115,14 @@ class World:
             _agree("pending", case, django.plan, ours.pending)
             _agree("unrecorded", case, sorted(django.records), sorted(ours.unrecorded))
             _agree("hidden", case, _find_hidden(case, django), ours.hidden)
+            lost = sorted((*ours.lost, *ours.lost_harmless))
+            _agree("lost", case, _find_lost(case, django), lost)
             _agree("expected", case, Counter(map(app_of, django.nodes)), Counter(ours.expected))
         _agree("duplicates", case, len(case.rows) - len(set(case.rows)), ours.duplicates)
         ready = ours.outcome in READY
         _agree("sound", case, django, ours, same=django.content or not ready)
-        _agree(
-            "complete", case, django, ours, same=ready or not django.content or ours.hidden != ()
-        )
+        overlooked = (*ours.hidden, *ours.lost)
+        _agree("complete", case, django, ours, same=ready or not django.content or overlooked != ())
 
     def _compare_violations(self, case: Case, ours: Verdict) -> None:
         """Django names the first violation in the order of the rows: put each of ours there."""
@@ -172,6 +173,20 @@ def _find_hidden(case: Case, django: Answer) -> tuple[str, ...]:
     """Return what Django's graph holds unapplied and its plan overlooks (SEMANTICS.md)."""
     recorded = set(case.project.squashes) & set(case.rows)
     return tuple(sorted(django.nodes - django.applied - set(django.plan) - recorded))
+
+
+def _find_lost(case: Case, django: Answer) -> list[str]:
+    """Return what has no row and no node, and only half-applied squashes stand for it."""
+    rows, halved, covered = set(case.rows), set[str](), set[str]()
+    for squash in case.project.squashes:
+        if app_of(squash) in case.project.unmigrated:
+            continue
+        originals = set(case.project.originals(squash))
+        if squash in django.nodes or squash in rows:
+            covered |= originals
+        elif originals & rows and originals - rows:
+            halved |= originals
+    return sorted(halved - covered - rows - django.nodes)
 
 
 def _classify(case: Case, ours: Verdict, *, refused: bool) -> Facts:

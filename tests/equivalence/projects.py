@@ -1,6 +1,6 @@
 """A Django project, as far as migrations go: values that print as the code that makes them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 INDIRECT = ("__first__", "__latest__")
@@ -44,6 +44,14 @@ class Project:
     def squashes(self) -> dict[str, tuple[str, ...]]:
         """What each squash replaces, as written."""
         return {file.migration: file.replaces for file in self.files if file.replaces}
+
+    def originals(self, squash: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+        """Yield what a squash stands for, through the squashes that it replaces."""
+        for name in self.squashes[squash]:
+            if name not in self.squashes:
+                yield name
+            elif name not in above:
+                yield from self.originals(name, (*above, squash))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -84,9 +84,17 @@ EVERY_DJANGO = {
     "the smallest hidden migration": Example(
         TAIL, "a.2 a.3", "inconsistent", records="a.s", alone={"hidden": ("a.1",)}
     ),
-    "the smallest lost migration": Example(GONE, "a.1 a.3", "current", alone={"lost": ("a.2",)}),
+    "the smallest lost migration": Example(
+        project(file("a.s", replaces=["a.1", "a.2"])),
+        "a.1",
+        "inconsistent",
+        alone={"lost": ("a.2",)},
+    ),
+    "a lost migration below an applied one": Example(
+        GONE, "a.1 a.3", "current", alone={"lost_harmless": ("a.2",)}
+    ),
     "half a squash whose files are gone": Example(
-        GONE, "a.1", "behind", plan="a.3", alone={"lost": ("a.2",)}
+        GONE, "a.1", "inconsistent", plan="a.3", alone={"lost": ("a.2",)}
     ),
     "half a squash whose files are gone, and needed": Example(
         GONE_BUT_NEEDED, "a.1", "inconsistent", error="a.3 depends on"
@@ -113,7 +121,7 @@ EVERY_DJANGO = {
         SOCIAL,
         "default.1 default.2",
         "current",
-        alone={"lost": ("social_auth.1", "social_auth.2")},
+        alone={"lost_harmless": ("social_auth.1", "social_auth.2")},
     ),
     "two old labels, with rows under the second and our own": Example(
         SOCIAL, "social_auth.1 social_auth.2 social_django.1 social_django.2", "current"

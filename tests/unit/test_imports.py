@@ -10,7 +10,7 @@ import tracemalloc
 
 import pytest
 
-from sidecar.core.migrations.compare import Outcome, compare
+from sidecar.core.migrations.compare import Comparer, Outcome, compare
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.migrations.recorded import Recorded
 from support.manifests import chain, manifest
@@ -85,10 +85,11 @@ def test_a_comparison_needs_little_memory() -> None:
         *(n for app in range(100) for n in chain(f"app_{app}", *(f"{at:04}" for at in range(50))))
     )
     recorded = Recorded("\n".join(keys))
-    compare(expected, recorded.keys())
+    comparer = Comparer(expected)
+    comparer.compare(recorded.keys())
     tracemalloc.start()
     try:
-        verdict = compare(expected, recorded.keys())
+        verdict = comparer.compare(recorded.keys())
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

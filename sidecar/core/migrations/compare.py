@@ -2,8 +2,8 @@
 
 The questions are those of `migrate --check`, in its order: does the graph build, is the
 history consistent, are there conflicts, is the plan empty
-(django/core/management/commands/migrate.py). One is ours: is a migration *hidden*,
-unapplied and overlooked, because Django does not go below an applied leaf?
+(django/core/management/commands/migrate.py). One is ours: is a migration *hidden* or
+*lost*, unapplied and overlooked by Django?
 """
 
 from collections import Counter
@@ -16,8 +16,9 @@ from typing import NoReturn
 
 import msgspec
 
-from sidecar.core.migrations.graph import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.graph import GraphBuilder, ReplacedGraph
 from sidecar.core.migrations.manifest import Key, Manifest, Squashing, app_of
+from sidecar.core.migrations.overlooked import find_hidden, find_lost
 from sidecar.core.migrations.unknown_rows import sort_unknown_rows
 from sidecar.errors import ManifestError
 
@@ -47,6 +48,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     graph_error: str | None = None
     hidden: tuple[Key, ...] = ()
     lost: tuple[Key, ...] = ()
+    """Originals of half-applied squashes, without row and file; nothing shows them applied."""
+    lost_harmless: tuple[Key, ...] = ()
+    """The same, but optional, under a later migration that is applied, or of an old app label."""
     unrecorded: tuple[Key, ...] = ()
     optional_pending: tuple[Key, ...] = ()
     newer: tuple[Key, ...] = ()
@@ -60,73 +64,112 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         raise TypeError("a Verdict has no truth value; compare its outcome")
 
 
+class Comparer:
+    """Compares recorded migrations with one manifest, and keeps what depends on it alone."""
+
+    def __init__(
+        self, manifest: Manifest, optional: Sequence[str] = (), accept: Collection[str] = ()
+    ) -> None:
+        """Take the manifest, and which of its migrations do not count.
+
+        `optional` are patterns (`analytics.*`, `shop.0042_*`) of migrations that need not
+        precede traffic, besides those baked into the manifest; one that a required migration
+        needs is required all the same. `accept` names hidden or lost migrations known to be
+        harmless.
+        """
+        self._manifest = manifest
+        self._accept = frozenset(accept)
+        self._graphs = GraphBuilder(manifest)
+        self._patterns = (*manifest.optional, *optional)
+        self._required_of = lru_cache(maxsize=4)(self._find_required)
+
+    def compare(self, recorded: Sequence[Key]) -> Verdict:
+        """Return the verdict on the recorded migrations, given in the order of their ids.
+
+        An absent table is an empty sequence.
+        """
+        rows = set(recorded)
+        graph, applied = self._graphs.build(rows)
+        newer, leftover, foreign = sort_unknown_rows(self._manifest, recorded, rows)
+        verdict = Verdict(
+            outcome=Outcome.INCONSISTENT,
+            graph_error=graph.error,
+            conflicts=graph.conflicts,
+            duplicates=len(recorded) - len(rows),
+            newer=newer,
+            leftover=leftover,
+            foreign=foreign,
+        )
+        if graph.error:
+            return verdict
+        verdict = self._with_migrations(verdict, graph, rows, applied)
+        return msgspec.structs.replace(verdict, outcome=_choose_outcome(verdict, self._accept))
+
+    def _with_migrations(
+        self,
+        verdict: Verdict,
+        graph: ReplacedGraph,
+        rows: AbstractSet[Key],
+        applied: AbstractSet[Key],
+    ) -> Verdict:
+        """Return the verdict with every migration of the graph in its place."""
+        manifest = self._manifest
+        required, expected = self._required_of(graph)
+        unapplied = graph.nodes - applied
+        plan = _plan(graph, unapplied)
+        overlooked = find_hidden(manifest, rows, unapplied.difference(plan))
+        lost = find_lost(manifest, graph, rows, applied)
+        harmless = {key for key in lost if lost[key] or self._is_optional(key)}
+        pending = tuple(key for key in plan if key in required)
+        hidden = tuple(key for key in overlooked if key in required)
+        return msgspec.structs.replace(
+            verdict,
+            expected=expected,
+            pending=pending,
+            plan=plan,
+            inconsistent=_violations(manifest, graph, rows),
+            hidden=hidden,
+            unrecorded=tuple(
+                key
+                for key in manifest.squashes
+                if key not in rows and _is_satisfied(manifest, key, rows)
+            ),
+            lost=tuple(key for key in lost if key not in harmless),
+            lost_harmless=tuple(key for key in lost if key in harmless),
+            optional_pending=tuple(key for key in (*plan, *overlooked) if key not in required),
+            pruned=bool(pending) and all(_is_pruned(manifest, key, rows) for key in pending),
+        )
+
+    def _find_required(self, graph: ReplacedGraph) -> tuple[frozenset[Key], dict[str, int]]:
+        """Return what must precede traffic, with counts by app.
+
+        That is all but the optional, and whatever it depends on.
+        """
+        required = {key for key in graph.nodes if not self._is_optional(key)}
+        todo = list(required)
+        while todo:
+            new = graph.parents[todo.pop()] - required
+            required |= new
+            todo += new
+        return frozenset(required), dict(sorted(Counter(map(app_of, required)).items()))
+
+    def _is_optional(self, key: Key) -> bool:
+        return any(fnmatchcase(key, pattern) for pattern in self._patterns)
+
+
 def compare(
     manifest: Manifest,
     recorded: Sequence[Key],
     optional: Sequence[str] = (),
     accept: Collection[str] = (),
 ) -> Verdict:
-    """Return the verdict on the recorded migrations, given in the order of their ids.
-
-    `optional` are patterns (`analytics.*`, `shop.0042_*`) of migrations that need not
-    precede traffic, besides those baked into the manifest; one that a required migration
-    needs is required all the same. `accept` names hidden migrations known to be harmless.
-    An absent table is an empty sequence.
-    """
-    rows = set(recorded)
-    graph, applied = replaced_graph(manifest, rows)
-    newer, leftover, foreign = sort_unknown_rows(manifest, recorded, rows)
-    verdict = Verdict(
-        outcome=Outcome.INCONSISTENT,
-        graph_error=graph.error,
-        conflicts=graph.conflicts,
-        duplicates=len(recorded) - len(rows),
-        newer=newer,
-        leftover=leftover,
-        foreign=foreign,
-    )
-    if graph.error:
-        return verdict
-    patterns = (*manifest.optional, *optional)
-    verdict = _with_migrations(verdict, manifest, graph, rows, graph.nodes - applied, patterns)
-    return msgspec.structs.replace(verdict, outcome=_outcome(verdict, accept))
+    """Return one verdict; see `Comparer`, which many from one manifest are asked of."""
+    return Comparer(manifest, optional, accept).compare(recorded)
 
 
-def _with_migrations(
-    verdict: Verdict,
-    manifest: Manifest,
-    graph: ReplacedGraph,
-    rows: AbstractSet[Key],
-    unapplied: frozenset[Key],
-    patterns: tuple[str, ...],
-) -> Verdict:
-    """Return the verdict with every migration of the graph in its place."""
-    required, expected = _required(graph, patterns)
-    plan = _plan(graph, unapplied)
-    overlooked = _hidden(manifest, rows, unapplied.difference(plan))
-    pending = tuple(key for key in plan if key in required)
-    hidden = tuple(key for key in overlooked if key in required)
-    return msgspec.structs.replace(
-        verdict,
-        expected=expected,
-        pending=pending,
-        plan=plan,
-        inconsistent=_violations(manifest, graph, rows),
-        hidden=hidden,
-        unrecorded=tuple(
-            key
-            for key in manifest.squashes
-            if key not in rows and _is_satisfied(manifest, key, rows)
-        ),
-        lost=_lost(manifest, graph, rows),
-        optional_pending=tuple(key for key in (*plan, *overlooked) if key not in required),
-        pruned=bool(pending) and all(_is_pruned(manifest, key, rows) for key in pending),
-    )
-
-
-def _outcome(verdict: Verdict, accept: Collection[str]) -> Outcome:
-    hidden = any(key not in accept for key in verdict.hidden)
-    if verdict.inconsistent or verdict.conflicts or hidden:
+def _choose_outcome(verdict: Verdict, accept: frozenset[str]) -> Outcome:
+    overlooked = not accept.issuperset((*verdict.hidden, *verdict.lost))
+    if verdict.inconsistent or verdict.conflicts or overlooked:
         return Outcome.INCONSISTENT
     if verdict.pending:
         return Outcome.BEHIND
@@ -135,7 +178,7 @@ def _outcome(verdict: Verdict, accept: Collection[str]) -> Outcome:
 
 def check(manifest: Manifest) -> None:
     """Raise ManifestError for a graph that Django refuses already on an empty database."""
-    graph, _ = replaced_graph(manifest, frozenset())
+    graph, _ = GraphBuilder(manifest).build(frozenset())
     if not manifest.nodes:
         raise ManifestError("the manifest holds no migrations; bake it with the right settings")
     if graph.error:
@@ -191,40 +234,5 @@ def _is_satisfied(manifest: Manifest, key: Key, rows: AbstractSet[Key]) -> bool:
     )
 
 
-def _hidden(manifest: Manifest, rows: AbstractSet[Key], overlooked: AbstractSet[Key]) -> list[Key]:
-    return sorted(key for key in overlooked if not (key in manifest.squashes and key in rows))
-
-
-def _lost(manifest: Manifest, graph: ReplacedGraph, rows: AbstractSet[Key]) -> tuple[Key, ...]:
-    """Return originals without a row that only half-applied squashes could still stand for."""
-    halved, covered = set[Key](), set[Key]()
-    for squash in manifest.squashes:
-        originals = manifest.originals[squash]
-        if squash in graph.nodes or squash in rows:
-            covered |= originals
-        if squash not in graph.nodes and 0 < len(originals & rows) < len(originals):
-            halved |= originals
-    return tuple(sorted(halved - covered - rows - graph.nodes))
-
-
 def _is_pruned(manifest: Manifest, key: Key, rows: AbstractSet[Key]) -> bool:
     return key in rows and key in manifest.squashes and rows.isdisjoint(manifest.originals[key])
-
-
-@lru_cache(maxsize=4)
-def _required(
-    graph: ReplacedGraph, optional: tuple[str, ...]
-) -> tuple[frozenset[Key], dict[str, int]]:
-    """Return what must precede traffic, with counts by app.
-
-    That is all but the optional, and whatever it depends on.
-    """
-    required = {
-        key for key in graph.nodes if not any(fnmatchcase(key, pattern) for pattern in optional)
-    }
-    todo = list(required)
-    while todo:
-        new = graph.parents[todo.pop()] - required
-        required |= new
-        todo += new
-    return frozenset(required), dict(sorted(Counter(map(app_of, required)).items()))

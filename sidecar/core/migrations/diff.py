@@ -67,7 +67,7 @@ def diff(old: Manifest, new: Manifest) -> Diff:
         for child, parent in verdict.inconsistent
     ]
     refused += [f"conflict between {' and '.join(group)}" for group in verdict.conflicts]
-    refused += [f"{key} would be overlooked by migrate" for key in verdict.hidden]
+    refused += [f"{key} would be overlooked by migrate" for key in (*verdict.hidden, *verdict.lost)]
     gone = [key for key in old.nodes if key not in new.known]
     renamed = _renamed(old, new, gone)
     return Diff(

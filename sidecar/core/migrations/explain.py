@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from sidecar.core.migrations.compare import Verdict, compare
-from sidecar.core.migrations.graph import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.graph import GraphBuilder, ReplacedGraph
 from sidecar.core.migrations.manifest import Key, Manifest
 from sidecar.errors import did_you_mean
 
@@ -23,7 +23,7 @@ class _Explanation:
         self.rows = frozenset(recorded)
         self.verdict: Verdict = compare(manifest, recorded, optional)
         self.graph: ReplacedGraph
-        self.graph, self.applied = replaced_graph(manifest, self.rows)
+        self.graph, self.applied = GraphBuilder(manifest).build(self.rows)
 
     def lines(self, key: Key) -> Iterator[str]:
         yield f"{key} is {self.status(key)}"
@@ -68,7 +68,9 @@ class _Explanation:
             total = len(self.manifest.originals[key])
             return f"set aside: only {recorded} of the {total} that it replaces are recorded"
         if key in self.verdict.lost:
-            return "lost: not recorded, and its file is gone"
+            return "lost: its row and its file are gone, and nothing shows that it was applied"
+        if key in self.verdict.lost_harmless:
+            return "lost, but harmless: its app has moved, or a migration above it is applied"
         if key in self.rows:
             return "recorded, and replaced"
         return "replaced, not recorded"

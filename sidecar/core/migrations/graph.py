@@ -29,33 +29,58 @@ class ReplacedGraph(msgspec.Struct, frozen=True, eq=False):
     error: str | None = None
 
 
-def replaced_graph(
-    manifest: Manifest, rows: AbstractSet[Key]
-) -> tuple[ReplacedGraph, AbstractSet[Key]]:
-    """Return the graph that Django would build from these rows, and what it takes as applied.
+class GraphBuilder:
+    """Builds the graphs of one manifest, and keeps the last few of them."""
 
-    A squash counts as applied exactly when all that it replaces is, whatever its own row
-    is; it is usable when all or none of it is.
-    """
-    order, error = _processing_order(manifest)
-    if error:
-        return ReplacedGraph(error=error), rows
-    if not order:
-        return _replace(manifest, ()), rows
-    applied = set(rows)
-    usable = []
-    for squash, originals in order:
-        recorded = sum(original in applied for original in originals)
-        if recorded == len(originals):
-            applied.add(squash)
-        else:
-            applied.discard(squash)
-        usable.append(recorded in (0, len(originals)))
-    return _replace(manifest, tuple(usable)), applied
+    def __init__(self, manifest: Manifest) -> None:
+        """Take the manifest."""
+        self._manifest = manifest
+        self._order, self._error = _find_processing_order(manifest)
+        self._replace = lru_cache(maxsize=4)(self._build)
+
+    def build(self, rows: AbstractSet[Key]) -> tuple[ReplacedGraph, AbstractSet[Key]]:
+        """Return the graph that Django would build from these rows, and what counts as applied.
+
+        A squash counts as applied exactly when all that it replaces is, whatever its own row
+        is; it is usable when all or none of it is.
+        """
+        if self._error:
+            return ReplacedGraph(error=self._error), rows
+        if not self._order:
+            return self._replace(()), rows
+        applied = set(rows)
+        usable = []
+        for squash, originals in self._order:
+            recorded = sum(original in applied for original in originals)
+            if recorded == len(originals):
+                applied.add(squash)
+            else:
+                applied.discard(squash)
+            usable.append(recorded in (0, len(originals)))
+        return self._replace(tuple(usable)), applied
+
+    def _build(self, usable: tuple[bool, ...]) -> ReplacedGraph:
+        manifest = self._manifest
+        parents: Edges = {}
+        children: Edges = {key: set() for key in (*manifest.nodes, *manifest.missing)}
+        entries: list[Node | Missing] = [*manifest.nodes.values(), *manifest.missing.values()]
+        for entry in entries:
+            parents[entry.migration] = set(entry.dependencies)
+            for parent in entry.dependencies:
+                children[parent].add(entry.migration)
+        for (squash, _), use in zip(self._order, usable, strict=True):
+            if squash not in parents:
+                return ReplacedGraph(error=f"{squash} is itself replaced before it can replace")
+            change = _remove_replaced_nodes if use else _remove_replacement_node
+            change(parents, children, squash, manifest.squashes[squash])
+        error = _missing(manifest, parents) or _cycle(parents)
+        if error:
+            return ReplacedGraph(error=error)
+        leaves = _leaves(children)
+        return ReplacedGraph(frozenset(parents), parents, children, leaves, _conflicts(leaves))
 
 
-@lru_cache(maxsize=4)
-def _processing_order(
+def _find_processing_order(
     manifest: Manifest,
 ) -> tuple[tuple[tuple[Key, Collection[Key]], ...], str | None]:
     """Return the squashes in the order of replacement, each with what its status asks for.
@@ -80,28 +105,6 @@ def _processing_order(
                 return (), f"squashes replace each other in a cycle that passes {key}"
             stack += [(k, False) for k in reversed(inner)]
     return tuple((key, manifest.originals[key]) for key in done), None
-
-
-@lru_cache(maxsize=4)
-def _replace(manifest: Manifest, usable: tuple[bool, ...]) -> ReplacedGraph:
-    parents: Edges = {}
-    children: Edges = {key: set() for key in (*manifest.nodes, *manifest.missing)}
-    entries: list[Node | Missing] = [*manifest.nodes.values(), *manifest.missing.values()]
-    for entry in entries:
-        parents[entry.migration] = set(entry.dependencies)
-        for parent in entry.dependencies:
-            children[parent].add(entry.migration)
-    order, _ = _processing_order(manifest)
-    for (squash, _), use in zip(order, usable, strict=True):
-        if squash not in parents:
-            return ReplacedGraph(error=f"{squash} is itself replaced before it can replace")
-        change = _remove_replaced_nodes if use else _remove_replacement_node
-        change(parents, children, squash, manifest.squashes[squash])
-    error = _missing(manifest, parents) or _cycle(parents)
-    if error:
-        return ReplacedGraph(error=error)
-    leaves = _leaves(children)
-    return ReplacedGraph(frozenset(parents), parents, children, leaves, _conflicts(leaves))
 
 
 def _remove_replaced_nodes(

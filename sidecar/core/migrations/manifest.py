@@ -85,10 +85,7 @@ class _Format(msgspec.Struct):
 
 
 class Manifest(msgspec.Struct, frozen=True, eq=False):
-    """The expected migrations, in disk order: apps as installed, names sorted in each.
-
-    Compared and hashed by identity, so that what follows from it can be memoised.
-    """
+    """The expected migrations, in disk order: apps as installed, names sorted in each."""
 
     digest: str
     django: str

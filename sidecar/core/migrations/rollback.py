@@ -4,7 +4,7 @@ import msgspec
 
 from sidecar.core.migrations.compare import compare
 from sidecar.core.migrations.diff import rows_after
-from sidecar.core.migrations.graph import ReplacedGraph, replaced_graph
+from sidecar.core.migrations.graph import GraphBuilder, ReplacedGraph
 from sidecar.core.migrations.manifest import Key, Manifest, app_of
 
 ZERO = "zero"
@@ -26,7 +26,7 @@ def rollback(new: Manifest, old: Manifest) -> Rollback:
     """
     rows = rows_after(old)
     steps = compare(new, rows).plan
-    graph, _ = replaced_graph(new, frozenset(rows))
+    graph, _ = GraphBuilder(new).build(frozenset(rows))
     apps = dict.fromkeys(app_of(key) for key in reversed(steps))
     undone = frozenset(steps)
     return Rollback(

@@ -28,8 +28,8 @@ MAX_SCHEMAS: Final = 20
 """How many of the schemas with the same rows are named."""
 
 LISTS: Final = (
-    *("pending", "plan", "inconsistent", "conflicts", "hidden", "lost", "unrecorded"),
-    *("optional_pending", "newer", "leftover", "foreign"),
+    *("pending", "plan", "inconsistent", "conflicts", "hidden", "lost", "lost_harmless"),
+    *("unrecorded", "optional_pending", "newer", "leftover", "foreign"),
 )
 
 

@@ -37,6 +37,7 @@ RANK: Final = {
 KINDS: Final = {
     "hidden": "hidden",
     "lost": "lost",
+    "lost_harmless": "harmless",
     "unrecorded": "unrecorded",
     "optional_pending": "optional",
     "newer": "newer",

@@ -39,6 +39,8 @@ def describe_verdict(verdict: Verdict) -> list[str]:
     details += [f"conflict between {' and '.join(group)}" for group in verdict.conflicts[:1]]
     if verdict.hidden:
         details.append(f"{_name_some(verdict.hidden)} hidden")
+    if verdict.lost:
+        details.append(f"{_name_some(verdict.lost)} lost")
     if verdict.pending:
         details.append(f"{len(verdict.pending)} pending, next {verdict.pending[0]}")
     if verdict.pruned:
@@ -47,8 +49,8 @@ def describe_verdict(verdict: Verdict) -> list[str]:
         details.append(f"{len(verdict.newer)} newer, last {verdict.newer[-1]}")
     if verdict.optional_pending:
         details.append(f"{len(verdict.optional_pending)} optional pending")
-    if verdict.lost:
-        details.append(f"{_name_some(verdict.lost)} lost")
+    if verdict.lost_harmless:
+        details.append(f"{_name_some(verdict.lost_harmless)} lost, but harmless")
     return details
 
 

@@ -21,7 +21,8 @@ const RANK = ["inconsistent", "behind", "unknown", "ahead", "current"];
 const HUES = {current: "good", ahead: "calm", behind: "bad", inconsistent: "bad", unknown: "warn"};
 const SURPRISES = {
   hidden: "Hidden: not applied, and overlooked by Django",
-  lost: "Lost: only half of their squash is recorded",
+  lost: "Lost: their files and rows are gone, and nothing shows that they were applied",
+  lost_harmless: "Lost, but harmless: later migrations are applied, or their app has moved",
   newer: "Newer: applied by a release that this one does not know",
   leftover: "Leftover: rows of files that were deleted or squashed",
   foreign: "Foreign: rows of apps that this release does not have",
@@ -127,7 +128,7 @@ function surprises(target) {
   const about = place(target);
   return [refused.length > 0 && [h("h3", {}, "Refused by Django"), keys(refused)],
     Object.entries(SURPRISES).map(([name, title]) => target[name]?.length > 0
-      && folded(`${name} ${about}`, `${title} (${target[name].length})`, keys(target[name]), name === "hidden" ? {open: ""} : {})),
+      && folded(`${name} ${about}`, `${title} (${target[name].length})`, keys(target[name]), ["hidden", "lost"].includes(name) ? {open: ""} : {})),
     target.duplicates > 0 && h("p", {}, `Rows recorded twice: ${target.duplicates}`)];
 }
 function run(migrate) {

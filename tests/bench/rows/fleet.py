@@ -88,7 +88,7 @@ async def _watch(data: bytes, url: str) -> None:
     from sidecar.core.gate.machine import initial_gate  # noqa: PLC0415
     from sidecar.core.gate.snapshot import Identity, Snapshot  # noqa: PLC0415
     from sidecar.core.gate.state import Policy  # noqa: PLC0415
-    from sidecar.core.migrations.compare import compare  # noqa: PLC0415
+    from sidecar.core.migrations.compare import Comparer  # noqa: PLC0415
     from sidecar.core.migrations.manifest import decode  # noqa: PLC0415
     from sidecar.databases.base import Address  # noqa: PLC0415
     from sidecar.databases.postgres.reader import Postgres  # noqa: PLC0415
@@ -101,7 +101,7 @@ async def _watch(data: bytes, url: str) -> None:
     for number in range(WATCHERS):
         watcher = Watcher(
             {"default": Postgres(Address(url=url))},
-            lambda keys: compare(manifest, keys),
+            Comparer(manifest).compare,
             identity=Identity(None, "", ""),
             gate=initial_gate(clock.monotonic()),
             policy=Policy(),

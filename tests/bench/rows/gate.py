@@ -16,7 +16,7 @@ from bench.table import Line, Target, at_most, line
 from sidecar.core.gate.machine import initial_gate
 from sidecar.core.gate.snapshot import Identity, Snapshot
 from sidecar.core.gate.state import Policy
-from sidecar.core.migrations.compare import compare
+from sidecar.core.migrations.compare import Comparer
 from sidecar.core.migrations.manifest import decode
 from sidecar.core.migrations.recorded import MigrateRun, Recorded
 from sidecar.outputs.failures import OutputFailures
@@ -94,7 +94,7 @@ async def _after(seconds: float, seed: int, *, by_us: bool) -> float:
 
     watcher = Watcher(
         {"default": reader},
-        lambda keys: compare(expected, keys),
+        Comparer(expected).compare,
         identity=Identity(None, "", ""),
         gate=initial_gate(clock.now),
         policy=Policy(),

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bench.stage import PEERS, PYTHON, Stage, manifest, rows
 from bench.table import Line, at_most, line
-from sidecar.core.migrations.compare import check, compare
+from sidecar.core.migrations.compare import Comparer, check
 from sidecar.core.migrations.manifest import decode
 from sidecar.core.migrations.recorded import Recorded
 
@@ -29,8 +29,9 @@ def run(stage: Stage) -> Iterator[Line]:
             checked, _ = _time_call(partial(check, expected))
             reading.append(spent + checked)
             keys = recorded.keys()
-            first.append(_time_call(partial(compare, expected, keys))[0])
-            steady.append(_time_call(partial(compare, expected, keys))[0])
+            compare = Comparer(expected).compare
+            first.append(_time_call(partial(compare, keys))[0])
+            steady.append(_time_call(partial(compare, keys))[0])
         theirs = [executor(stage, size) for _ in steady] if size <= DJANGO else []
         peer = "Django's executor: load and plan" if theirs else ""
         goal = at_most(25, "ms") if size == SIZES[-1] else None

@@ -143,14 +143,51 @@ def test_a_hidden_migration_is_inconsistent_and_named() -> None:
     assert (optional.outcome, optional.optional_pending) == (Outcome.CURRENT, ("a.0001",))
 
 
-def test_a_lost_migration_only_warns() -> None:
-    """An original whose file is gone, below an applied leaf, is named and does not close."""
-    lost = manifest(
-        node("a.s", replaces=["a.0001", "a.0002"]),
-        node("a.0003", "a.s"),
+def test_a_lost_migration_is_inconsistent_unless_something_shows_it_applied() -> None:
+    """Its file and its row are gone, half of its squash is applied, and Django is content."""
+    squash = node("a.s", replaces=["a.0001", "a.0002"])
+    found = verdict(manifest(squash), "a.0001")
+    assert (found.outcome, found.plan, found.lost) == (Outcome.INCONSISTENT, (), ("a.0002",))
+    assert verdict(manifest(squash), "a.0001", accept=["a.0002"]).outcome is Outcome.CURRENT
+    optional = verdict(manifest(squash), "a.0001", optional=["a.*"])
+    assert (optional.outcome, optional.lost_harmless) == (Outcome.CURRENT, ("a.0002",))
+
+
+@pytest.mark.parametrize(
+    ("later", "rows"),
+    [
+        ((node("a.0003", "a.s"),), ("a.0003",)),
+        # Not by itself, and not in its own app.
+        ((node("a.0003", "a.s"), node("b.0001", "a.0003")), ("a.0003", "b.0001")),
+        # Through what it replaces.
+        ((node("a.t", "a.s", replaces=["a.0003", "a.0004"]),), ("a.0003", "a.0004")),
+    ],
+)
+def test_a_migration_applied_on_top_shows_that_a_lost_one_is_applied(
+    later: tuple[dict[str, Any], ...], rows: tuple[str, ...]
+) -> None:
+    """Then it is named, and the gate may open."""
+    of = manifest(node("a.s", replaces=["a.0001", "a.0002"]), *later)
+    found = verdict(of, "a.0001", *rows)
+    assert (found.outcome, found.lost_harmless) == (Outcome.CURRENT, ("a.0002",))
+
+
+def test_an_old_label_of_an_app_that_has_moved_is_harmless() -> None:
+    """A package lists it beside its new one, and no database has both."""
+    moved = manifest(node("new.1", replaces=["older.1", "old.1"]))
+    found = verdict(moved, "old.1")
+    assert (found.outcome, found.lost_harmless) == (Outcome.CURRENT, ("older.1",))
+
+
+def test_a_lost_migration_may_be_replaced_through_other_squashes() -> None:
+    """The inner squash and the outer one have both stepped aside."""
+    nested = manifest(
+        node("a.s1", replaces=["a.0001", "a.0002"]),
+        node("a.s2", replaces=["a.s1", "a.0003"]),
+        squashing="recursive",
     )
-    found = verdict(lost, "a.0001", "a.0003")
-    assert (found.outcome, found.lost) == (Outcome.CURRENT, ("a.0002",))
+    found = verdict(nested, "a.0001", "a.0003")
+    assert (found.outcome, found.lost) == (Outcome.INCONSISTENT, ("a.0002",))
 
 
 def test_a_pruned_squash_is_behind_with_a_flag() -> None:

@@ -83,7 +83,8 @@ def test_rare_findings_are_described_with_their_names() -> None:
     gap = manifest(*chain("a", "1", "2", "3", "4"), node("a.s", "a.2", replaces=["a.3", "a.4"]))
     assert "a.1 and 1 more hidden" in describe(shop("a.3", "a.4", of=gap))
     lost = manifest(node("a.s", replaces=["a.1", "a.2"]), node("a.3", "a.s"))
-    assert describe(shop("a.1", "a.3", of=lost)) == "schema_current: a.2 lost"
+    assert describe(shop("a.1", "a.3", of=lost)) == "schema_current: a.2 lost, but harmless"
+    assert describe(shop("a.1", of=lost)).startswith("history_inconsistent: a.2 lost, ")
     leaf = manifest(node("a.s", replaces=["a.1"]))
     assert "pruned by a newer release" in describe(shop("a.s", of=leaf))
     later = manifest(node("a.1"), optional=["a.*"])
