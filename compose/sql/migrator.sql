@@ -6,7 +6,11 @@
 --        -v schema=public -f migrator.sql DATABASE
 --
 -- Where the tables are there already, and another role owns them: REASSIGN OWNED BY it TO the
--- migrating role first.
+-- migrating role first. All of it is done, or nothing.
+
+\set ON_ERROR_STOP on
+BEGIN;
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'migrator') AS absent \gset
 \if :absent
@@ -20,7 +24,7 @@ CREATE ROLE :"app" LOGIN PASSWORD :'app_password';
 SELECT format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), :'migrator') \gexec
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'app') \gexec
 
--- PostgreSQL before 15 lets everybody make tables in public.
+-- PostgreSQL before 15 lets everybody make tables, functions and operators in public.
 REVOKE CREATE ON SCHEMA :"schema" FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA :"schema" TO :"migrator";
 GRANT USAGE ON SCHEMA :"schema" TO :"app";
@@ -43,3 +47,5 @@ CREATE TABLE IF NOT EXISTS :"schema".django_migrations (
 ALTER TABLE :"schema".django_migrations OWNER TO :"migrator";
 REVOKE ALL ON :"schema".django_migrations FROM :"app";
 GRANT SELECT ON :"schema".django_migrations TO :"app";
+
+COMMIT;

@@ -15,7 +15,7 @@ from sidecar.errors import (
     DatabaseTimeout,
     DatabaseUnreachable,
 )
-from support.database import Database
+from support.database import READER, Database
 from support.postgres import PASSWORD, Server, free_port
 
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migration-sidecar'"
@@ -158,7 +158,8 @@ async def test_a_table_that_we_may_not_see_is_not_taken_for_the_next_one(
 ) -> None:
     """Django, which may use the first schema of the search_path, reads the table there."""
     database.execute('CREATE SCHEMA "My App"; CREATE SCHEMA tools')
-    database.execute(f'ALTER DATABASE {database.name} SET search_path = tools, "My App", public')
+    whose = f"ROLE {READER} IN DATABASE {database.name}"
+    database.execute(f'ALTER {whose} SET search_path = tools, "My App", public')
     database.execute("INSERT INTO django_migrations VALUES (1, 'shop', '0001', now())")
     assert (await read(Address(url=database.reader))).keys() == ["shop.0001"]
     database.execute('CREATE TABLE "My App".django_migrations (LIKE django_migrations)')
@@ -285,7 +286,7 @@ async def test_a_read_cannot_write(database: Database) -> None:
     database.execute("ALTER TABLE django_migrations RENAME TO actual")
     database.execute(
         "CREATE FUNCTION sly() RETURNS SETOF actual LANGUAGE sql SECURITY DEFINER AS"
-        " $$ INSERT INTO actual VALUES (1, 'a', '1', now()) RETURNING * $$"
+        " $$ INSERT INTO public.actual VALUES (1, 'a', '1', now()) RETURNING * $$"
     )
     database.execute("CREATE VIEW django_migrations AS SELECT * FROM sly()")
     database.execute("GRANT SELECT ON django_migrations TO sidecar_reader")
@@ -295,11 +296,13 @@ async def test_a_read_cannot_write(database: Database) -> None:
 
 
 async def test_settings_of_a_read_end_with_its_transaction(held: Postgres) -> None:
-    """Behind a pooler the next client must not inherit our timeouts."""
-    await held.read()
-    assert held._session.connection is not None
-    for name in ("statement_timeout", "lock_timeout", "transaction_read_only"):
-        assert await held._session.connection.fetchval(f"SHOW {name}") in {"0", "off"}
+    """Behind a pooler the next client must not inherit our timeouts or our search_path."""
+    for _ in range(2):
+        await held.read()
+        assert held._session.connection is not None
+        assert await held._session.connection.fetchval("SHOW search_path") == "public"
+        for name in ("statement_timeout", "lock_timeout", "transaction_read_only"):
+            assert await held._session.connection.fetchval(f"SHOW {name}") in {"0", "off"}
 
 
 async def test_the_password_is_asked_for_at_every_connect(database: Database) -> None:

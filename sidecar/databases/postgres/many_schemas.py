@@ -26,14 +26,9 @@ from sidecar.databases.postgres.many_schemas_rows import (
     find_locked_schemas,
     format_begin,
 )
-from sidecar.databases.postgres.many_schemas_sql import (
-    FIND_DEFAULT_SCHEMA,
-    FIND_SCHEMAS,
-    LIST,
-    SIGNATURE,
-    format_regex,
-)
-from sidecar.databases.postgres.migrate_runs import RUN, RUNNING, FoundRun, parse_run
+from sidecar.databases.postgres.many_schemas_sql import FIND_SCHEMAS, LIST, SIGNATURE, format_regex
+from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, FoundRun, parse_run
+from sidecar.databases.postgres.search_path import SET_SEARCH_PATH, resolve
 from sidecar.errors import DatabaseDenied
 
 Selection = tuple[str, list[str], list[str], bool]
@@ -109,7 +104,9 @@ class PostgresSchemas:
     async def _update_known(self, connection: asyncpg.Connection) -> None:
         """Read which schemas there are, and the rows of those that may have changed."""
         now = asyncio.get_running_loop().time()
-        await connection.execute(format_begin(self._address))
+        # The operator's query is asked with the search_path of the role.
+        role_path = bool(self._address.schemas_query)
+        await connection.execute(format_begin(self._address, role_path=role_path))
         selection = await self._select_schemas(connection)
         (row,) = await connection.fetch(SIGNATURE, *selection)
         full = now - self._full_at >= FULL_READ_INTERVAL or row["uncounted"]
@@ -152,6 +149,7 @@ class PostgresSchemas:
             await connection.execute("ROLLBACK")
             await connection.execute(format_begin(self._address))
             return [UNQUERIED_SCHEMAS]
+        await connection.execute(SET_SEARCH_PATH)
         self._has_queried = True
         return [str(row[0]) for row in rows if row[0] is not None]
 
@@ -194,7 +192,7 @@ class PostgresSchemas:
     async def _read_rows(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> set[str]:
         """Update the rows of these schemas; return those whose table went away meanwhile."""
         waiting = Reason.DATABASE_TIMEOUT in {self._known[name].rows.failure for name in schemas}
-        locked = await find_locked_schemas(connection) if waiting else ()
+        locked = await find_locked_schemas(connection, self._address) if waiting else ()
         reader = ChunkReader(self._address, self._texts, locked)
         await reader.read(connection, schemas)
         self._tables_read += len(schemas)
@@ -212,10 +210,10 @@ class PostgresSchemas:
 
     async def _read_run(self, connection: asyncpg.Connection) -> FoundRun:
         """Return what `parse_run` does; after the rows, which are older than the run then."""
-        await connection.execute(format_begin(self._address))
-        schema = await connection.fetchval(FIND_DEFAULT_SCHEMA, TABLE)
+        await connection.execute(format_begin(self._address, role_path=True))
+        schema = (await resolve(connection, None, local=True))["schema_oid"]
         found: FoundRun = None, None
-        if schema is not None and await connection.fetchval(f"SELECT {RUNNING}", schema):
+        if schema is not None and await connection.fetchval(f"SELECT {RUNNING_ANYWHERE}"):
             found = parse_run((await connection.fetch(RUN, schema))[0])
         await connection.execute("COMMIT")
         return found

@@ -23,6 +23,7 @@ from sidecar.databases.postgres.many_schemas_sql import (
     format_group_query,
     format_row_query,
 )
+from sidecar.databases.postgres.search_path import SET_SEARCH_PATH
 from sidecar.errors import DatabaseError, UsageError
 
 CHUNK_SIZE: Final = 100
@@ -128,7 +129,7 @@ class ChunkReader:
                 self._record_failure(schemas[0], error)
                 return
             if isinstance(error, LOCKED):
-                self._locked |= await find_locked_schemas(connection)
+                self._locked |= await find_locked_schemas(connection, self._address)
             parts = [schemas] if self._locked.intersection(schemas) else [[s] for s in schemas]
             for part in parts:
                 await self._read_chunk(connection, part)
@@ -153,19 +154,25 @@ class ChunkReader:
             self.found[schema] = SchemaRows(failure=why)
 
 
-async def find_locked_schemas(connection: asyncpg.Connection) -> set[str]:
+async def find_locked_schemas(connection: asyncpg.Connection, address: Address) -> set[str]:
     """Return the schemas whose table another session has locked, or waits to lock."""
-    return {row["schema"] for row in await connection.fetch(FIND_LOCKED, TABLE)}
+    await connection.execute(format_begin(address))
+    rows = await connection.fetch(FIND_LOCKED, TABLE)
+    await connection.execute("COMMIT")
+    return {row["schema"] for row in rows}
 
 
-def format_begin(address: Address, lock_timeout: float = math.inf) -> str:
-    """Return the SQL that begins a read-only transaction with its timeouts.
+def format_begin(
+    address: Address, lock_timeout: float = math.inf, *, role_path: bool = False
+) -> str:
+    """Return the SQL that begins a read-only transaction with its timeouts and search_path.
 
-    `lock_timeout` is in seconds; half the `read_timeout` if that is less.
+    `lock_timeout` is in seconds; half the `read_timeout` if that is less. The search_path is
+    that of the role if `role_path`.
     """
     limit = min(address.read_timeout / 2, lock_timeout)
     return (
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
         f"SET LOCAL statement_timeout = {int(address.read_timeout * 1000)};"
         f"SET LOCAL lock_timeout = {int(limit * 1000)}"
-    )
+    ) + ("" if role_path else f";{SET_SEARCH_PATH}")

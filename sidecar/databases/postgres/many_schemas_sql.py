@@ -63,11 +63,9 @@ FIND_LOCKED: Final = """
 """
 
 # A second connection may come to another host, or through a balancer to another server.
-SERVER: Final = "SELECT concat(pg_postmaster_start_time(), ' ', pg_is_in_recovery())"
-
-FIND_DEFAULT_SCHEMA: Final = """
-    SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)),
-                    to_regnamespace(quote_ident(current_schema()))::oid)
+SERVER: Final = """
+    SELECT pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), ' ',
+                             pg_catalog.pg_is_in_recovery())
 """
 
 

@@ -27,9 +27,25 @@ LOCKED: Final = f"""
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
-SESSION: Final = """
+# Null is a role or a table that went away meanwhile. Who belongs to the owner may have to
+# SET ROLE first, which a session's own role does not show.
+TRUSTED: Final = f"""
+    EXISTS (SELECT FROM pg_namespace n
+              LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = '{TABLE}'
+             WHERE n.oid = $1::oid
+               AND CASE WHEN c.oid IS NULL THEN has_schema_privilege(usesysid, n.oid, 'CREATE')
+                        ELSE has_table_privilege(usesysid, c.oid, 'INSERT')
+                             OR pg_has_role(usesysid, c.relowner, 'MEMBER') END)
+"""
+"""Whether the role of a session may record a migration in the schema with the oid `$1`.
+
+Any session may take any advisory lock, and any application name.
+"""
+
+SESSION: Final = f"""
     datid = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND application_name LIKE '{name} %' AND split_part(application_name, ' ', 2) = $1::oid::text
+    AND application_name LIKE '{{name}} %' AND split_part(application_name, ' ', 2) = $1::oid::text
+    AND {TRUSTED}
 """
 
 IN_TRANSACTION: Final = (
@@ -42,12 +58,6 @@ APPLYING: Final = f"{SESSION.format(name=COMMAND_NAME)} AND {IN_TRANSACTION}"
 
 One that only bears the name may be a pooler's, which lends it on to whoever comes next.
 """
-
-RUNNING: Final = f"""
-    EXISTS (SELECT FROM pg_locks WHERE {LOCKED})
-    OR EXISTS (SELECT FROM pg_stat_activity WHERE {APPLYING})
-"""
-"""Whether a migrate run is under way in the schema with the oid `$1`."""
 
 RUNNING_ANYWHERE: Final = f"""
     EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS}
@@ -68,19 +78,18 @@ RUN: Final = f"""
     ), blocking AS (
         SELECT DISTINCT unnest(blockers) AS pid FROM applying
     ), holder AS (
-        SELECT pid, usename, application_name, backend_start,
-               coalesce(has_table_privilege(usesysid, (SELECT oid FROM pg_class
-                   WHERE relnamespace = $1::oid AND relname = '{TABLE}'), 'INSERT'),
-                   has_schema_privilege(usesysid, $1::oid, 'CREATE')) AS trusted
-          FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE {LOCKED})
-         ORDER BY trusted DESC LIMIT 1
+        SELECT pid, usename::text AS role, application_name, backend_start,
+               coalesce({TRUSTED}, false) AS trusted
+          FROM pg_locks LEFT JOIN pg_stat_activity USING (pid) WHERE {LOCKED}
+         ORDER BY trusted DESC, pid LIMIT 1
     )
-    SELECT (SELECT pid FROM holder) AS holder_pid,
-           (SELECT usename::text FROM holder) AS holder_role,
+    SELECT EXISTS (SELECT FROM applying) AS applying,
+           (SELECT application_name FROM holder
+             WHERE trusted AND application_name LIKE '{HOLDER_NAME} %') AS holder,
+           (SELECT pid FROM holder) AS holder_pid,
+           (SELECT role FROM holder) AS holder_role,
            (SELECT trusted FROM holder) AS holder_trusted,
            (SELECT extract(epoch FROM backend_start)::float8 FROM holder) AS holder_began,
-           EXISTS (SELECT FROM applying) AS applying,
-           (SELECT application_name FROM holder) AS holder,
            (SELECT count(*) FROM pg_stat_activity
              WHERE {SESSION.format(name=WAITER_NAME)}) AS waiting,
            -- `waitstart` is new in PostgreSQL 14.
@@ -105,7 +114,7 @@ def parse_run(row: asyncpg.Record) -> FoundRun:
     calls itself counts for nothing.
     """
     trusted, holder = bool(row["holder_trusted"]), None
-    since = parse_time((row["holder"] or "").partition(" since ")[2]) if trusted else None
+    since = parse_time((row["holder"] or "").partition(" since ")[2])
     if row["holder_pid"] is not None:
         began = row["holder_began"] if since is None else since
         holder = LockHolder(

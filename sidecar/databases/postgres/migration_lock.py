@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 
 from sidecar.databases.base import TABLE, Address, StatementTimeouts
-from sidecar.databases.postgres.connection import Session, close, quote
+from sidecar.databases.postgres.connection import Session, close
 from sidecar.databases.postgres.migrate_runs import (
     COMMAND_NAME,
     HOLDER_NAME,
@@ -23,13 +23,8 @@ from sidecar.databases.postgres.migrate_runs import (
     SESSION,
     WAITER_NAME,
 )
+from sidecar.databases.postgres.search_path import resolve
 from sidecar.errors import DatabaseDenied, DatabaseUnreachable, UsageError
-
-FIND_SCHEMA: Final = """
-    SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1)),
-                    to_regnamespace(coalesce($2, quote_ident(current_schema())))::oid)
-"""
-"""The schema of the table, or the one in which Django would make it."""
 
 ACQUIRE: Final = f"SELECT pg_try_advisory_lock(({LOCK_CLASS}::bigint << 32) | $1::oid::bigint)"
 
@@ -143,9 +138,7 @@ class PostgresMigrationLock:
         self._held_query = None
         await self._refuse_transaction_pooling(connection)
         wanted = self._address.schema
-        schema = await connection.fetchval(
-            FIND_SCHEMA, self._session.connector.table, quote(wanted) if wanted else None
-        )
+        schema = (await resolve(connection, wanted, local=False))["schema_oid"]
         if schema is None:
             what = f"there is no schema {wanted}" if wanted else "no schema of search_path exists"
             raise DatabaseDenied(f"{self._session.place}: {what} to hold {TABLE}; create it")

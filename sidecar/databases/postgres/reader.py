@@ -10,6 +10,7 @@ from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases.base import APPLICATION_NAME, MAX_RECENT, TABLE, Address
 from sidecar.databases.postgres.connection import Session, quote
 from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, FoundRun, parse_run
+from sidecar.databases.postgres.search_path import SET_SEARCH_PATH, resolve
 from sidecar.errors import DatabaseDenied
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ FIND_HIDDEN_TABLE: Final = """
                         WHEN part LIKE '"%' THEN replace(btrim(part, '"'), '""', '"')
                         ELSE lower(part) END AS name
           FROM (SELECT btrim(raw) AS part, at
-                  FROM unnest(string_to_array(current_setting('search_path'), ','))
+                  FROM unnest(string_to_array($3, ','))
                        WITH ORDINALITY AS setting (raw, at)) AS parts
     )
     SELECT n.nspname AS schema, current_user AS role
@@ -57,16 +58,12 @@ READ_RECENT: Final = f"""
 
 # A schema without USAGE is passed over in the search_path, and the table in it seems absent.
 EXPLAIN_ABSENCE: Final = """
-    SELECT current_schema() AS schema,
-           to_regnamespace(coalesce($3, quote_ident(current_schema())))::oid AS schema_oid,
-           current_setting('search_path') AS search_path,
-           current_user AS role,
+    SELECT current_user AS role,
            array(SELECT nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                   WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'f')
                   ORDER BY 1) AS elsewhere,
            array(SELECT nspname::text FROM pg_namespace n
-                  WHERE NOT has_schema_privilege(n.oid, 'USAGE')) AS forbidden,
-           $2::text IS NULL OR to_regnamespace($3) IS NOT NULL AS schema_exists
+                  WHERE NOT has_schema_privilege(n.oid, 'USAGE')) AS forbidden
 """
 
 
@@ -93,7 +90,7 @@ class Postgres:
         """Take the address; raises UsageError if its URL is invalid."""
         self._address = address
         self._session = Session(address, APPLICATION_NAME)
-        self._table = self._session.connector.table
+        self._place: asyncpg.Record | None = None
         self._text: str | None = None
         self._path_is_unchecked = True
 
@@ -112,29 +109,31 @@ class Postgres:
 
     async def _reset(self, connection: asyncpg.Connection) -> None:  # noqa: ARG002 - a Prepare
         # Only a new session takes over what ALTER ROLE and ALTER DATABASE have set meanwhile.
-        self._path_is_unchecked = True
+        self._place, self._path_is_unchecked = None, True
 
-    async def _read_rows(self, connection: asyncpg.Connection) -> Recorded:
-        milliseconds = int(self._address.read_timeout * 1000)
-        begin = (
-            "BEGIN READ ONLY;"
-            f"SET LOCAL statement_timeout = {milliseconds};"
-            f"SET LOCAL lock_timeout = {milliseconds // 2}"
-        )
-        await connection.execute(begin)
-        read = READ.format(table=self._table, running=RUNNING_ANYWHERE)
-        try:
-            (row,) = await connection.fetch(read, self._table)
-        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-            await connection.execute("ROLLBACK")
-            await connection.execute(begin)
-            absent = await self._read_absence(connection)
+    async def _read_rows(self, connection: asyncpg.Connection, retries: int = 2) -> Recorded:
+        place = await self._begin(connection)
+        if not place["present"]:
+            self._text = self._place = None
+            absent = await self._read_absence(connection, place)
             await connection.execute("COMMIT")
-            self._text = None
             return absent
+        table = f"{quote(place['schema'])}.{TABLE}"
+        read = READ.format(table=table, running=RUNNING_ANYWHERE)
+        try:
+            (row,) = await connection.fetch(read, table)
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            # It is gone since we resolved it, and the name may mean another one now.
+            self._place = None
+            if not retries:
+                raise
+            await connection.execute("ROLLBACK")
+            return await self._read_rows(connection, retries - 1)
         text: str = row["text"] or ""
         if self._address.schema is None and (self._path_is_unchecked or text != self._text):
-            for hidden in await connection.fetch(FIND_HIDDEN_TABLE, TABLE, row["schema"]):
+            for hidden in await connection.fetch(
+                FIND_HIDDEN_TABLE, TABLE, row["schema"], place["path"]
+            ):
                 raise DatabaseDenied(self._format_grant(hidden["schema"], hidden["role"]))
             self._path_is_unchecked = False
         running = row["schema_oid"] if row["running"] else None
@@ -143,7 +142,7 @@ class Postgres:
             text,
             row["schema"],
             row["last_applied"],
-            recent=() if text == self._text else await self._read_recent(connection),
+            recent=() if text == self._text else await self._read_recent(connection, table),
             run=run,
             lock_holder=holder,
         )
@@ -151,8 +150,25 @@ class Postgres:
         self._text = text
         return recorded
 
-    async def _read_recent(self, connection: asyncpg.Connection) -> tuple[tuple[Key, float], ...]:
-        rows = await connection.fetch(READ_RECENT.format(table=self._table))
+    async def _begin(self, connection: asyncpg.Connection) -> asyncpg.Record:
+        """Begin a transaction with our search_path; return where the role's finds the table."""
+        milliseconds = int(self._address.read_timeout * 1000)
+        begin = (
+            "BEGIN READ ONLY;"
+            f"SET LOCAL statement_timeout = {milliseconds};"
+            f"SET LOCAL lock_timeout = {milliseconds // 2}"
+        )
+        if self._place is not None:
+            await connection.execute(f"{begin};{SET_SEARCH_PATH}")
+        else:
+            await connection.execute(begin)
+            self._place = await resolve(connection, self._address.schema, local=True)
+        return self._place
+
+    async def _read_recent(
+        self, connection: asyncpg.Connection, table: str
+    ) -> tuple[tuple[Key, float], ...]:
+        rows = await connection.fetch(READ_RECENT.format(table=table))
         return tuple((Key(row["key"]), row["at"]) for row in reversed(rows))
 
     async def _read_run(self, connection: asyncpg.Connection, schema: int | None) -> FoundRun:
@@ -161,21 +177,21 @@ class Postgres:
         (row,) = await connection.fetch(RUN, schema)
         return parse_run(row)
 
-    async def _read_absence(self, connection: asyncpg.Connection) -> Recorded:
+    async def _read_absence(
+        self, connection: asyncpg.Connection, place: asyncpg.Record
+    ) -> Recorded:
         """Return an empty set with a note why there is no table, as for Django; or raise."""
         schema = self._address.schema
-        (found,) = await connection.fetch(
-            EXPLAIN_ABSENCE, TABLE, schema, quote(schema) if schema else None
-        )
-        path = [_unquote(part, found["role"]) for part in found["search_path"].split(",")]
+        (found,) = await connection.fetch(EXPLAIN_ABSENCE, TABLE)
+        path = [_unquote(part, found["role"]) for part in place["path"].split(",")]
         for name in [schema] if schema else path:
             if name in found["forbidden"]:
                 raise DatabaseDenied(self._format_grant(name, found["role"]))
-        run, holder = await self._read_run(connection, found["schema_oid"])
-        if not found["schema_exists"]:
+        run, holder = await self._read_run(connection, place["schema_oid"])
+        if schema and place["schema"] is None:
             note = f"there is no schema {schema}"
             return Recorded("", schema, run=run, lock_holder=holder, note=note)
-        where = schema or found["schema"]
+        where = place["schema"]
         note = f"there is no table {TABLE} in {where or 'the search_path'}"
         if found["elsewhere"]:
             note += f" (there is one in {', '.join(found['elsewhere'][:3])})"
