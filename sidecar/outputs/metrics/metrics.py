@@ -53,8 +53,8 @@ class Metrics:
 
     def announce(self, snapshot: Snapshot) -> None:
         """Take in what is new; a scrape reads it from memory."""
-        self._collector.snapshot = snapshot
         self._rendered.clear()
+        self._collector.take(snapshot)
         for status in snapshot.databases:
             self._count(status)
         if snapshot.gate.phase is not self._phase:
