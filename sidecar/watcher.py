@@ -5,7 +5,6 @@ time only as a clock that it is handed.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -17,8 +16,6 @@ from sidecar.core.gate.snapshot import Identity, Snapshot, combine
 from sidecar.core.gate.state import Drain, Event, Gate, Phase, Policy, Tick
 from sidecar.core.gate.tracking import Judge, progressed
 from sidecar.poll import Clock, Poller, Reader
-
-LOG = logging.getLogger("sidecar.watcher")
 
 MAX_POLL_DURATION: Final = 120.0
 """Seconds after which a poll means that the loop is stuck, whatever the timeouts are.
@@ -43,16 +40,21 @@ class Watcher:
         clock: Clock,
         random: Callable[[], float],
         open_interval: float,
+        report_failure: Callable[[str, Exception], None],
         required: RequiredSchemas = RequiredSchemas(),  # noqa: B008 - frozen
     ) -> None:
-        """Take the parts; nothing is read before `run`."""
+        """Take the parts; nothing is read before `run`.
+
+        `report_failure` gets the name of an output whose listener raised, and the error.
+        """
         self._identity = identity
         self._gate = gate
         self._policy = policy
         self._clock = clock
         self._random = random
         self._open_interval = open_interval
-        self._listeners: list[Listener] = []
+        self._report_failure = report_failure
+        self._listeners: list[tuple[str, Listener]] = []
         self._started_at = clock.monotonic()
         self._pollers = {
             name: Poller(name, reader, judge, required, clock) for name, reader in readers.items()
@@ -60,10 +62,10 @@ class Watcher:
         self._deadlines = dict.fromkeys(readers, self._started_at + MAX_POLL_DURATION)
         self.snapshot = self._take_snapshot()
 
-    def subscribe(self, listener: Listener) -> None:
-        """Announce to a listener what is known now, and from now on whatever changes."""
-        self._listeners.append(listener)
-        listener(self.snapshot)
+    def subscribe(self, output: str, listener: Listener) -> None:
+        """Announce to an output's listener what is known now, and from now on whatever changes."""
+        self._listeners.append((output, listener))
+        self._announce_to(output, listener)
 
     async def run(self) -> None:
         """Watch until cancelled; every connection is released then."""
@@ -129,12 +131,14 @@ class Watcher:
 
     def _announce(self) -> None:
         self.snapshot = self._take_snapshot()
-        for listener in self._listeners:
-            try:
-                listener(self.snapshot)
-            except Exception:
-                # A bug of one output must not close the gate for the others.
-                LOG.exception("an output failed; please report it")
+        for output, listener in self._listeners:
+            self._announce_to(output, listener)
+
+    def _announce_to(self, output: str, listener: Listener) -> None:
+        try:
+            listener(self.snapshot)
+        except Exception as error:  # noqa: BLE001 - no output may stop the gate or another output
+            self._report_failure(output, error)
 
     def _take_snapshot(self) -> Snapshot:
         return Snapshot(

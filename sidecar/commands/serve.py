@@ -19,6 +19,7 @@ from sidecar.config.watch import build_watcher
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import status_document
 from sidecar.outputs.change_log import ChangeLog
+from sidecar.outputs.failures import OutputFailures
 from sidecar.outputs.http import page
 from sidecar.outputs.http.app import Endpoints
 from sidecar.outputs.http.auth import Certificate, Token
@@ -53,13 +54,16 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
     stop = _on_signal()
     state_file = StateFile(settings.state_file) if settings.state_file else None
     was_open = state_file is not None and state_file.remembers(manifest.digest)
-    watcher = build_watcher(settings, manifest, was_open=was_open)
     metrics = Metrics(__version__)
-    endpoints = _endpoints(settings, manifest, watcher, metrics)
+    failures = OutputFailures(metrics.count_failure)
+    watcher = build_watcher(settings, manifest, failures, was_open=was_open)
+    endpoints = _endpoints(settings, manifest, watcher, metrics, failures)
     tls = _tls(settings)
-    outputs = [endpoints.announce, metrics.announce, ChangeLog().announce]
-    for announce in [*outputs, *([state_file.announce] if state_file else [])]:
-        watcher.subscribe(announce)
+    watcher.subscribe("http", endpoints.announce)
+    watcher.subscribe("metrics", metrics.announce)
+    watcher.subscribe("log", ChangeLog().announce)
+    if state_file is not None:
+        watcher.subscribe("state_file", state_file.announce)
     async with Listeners() as listeners:
         probes, details = endpoints.probes(), endpoints.details()
         together = probes if settings.details_listen else {**probes, **details}
@@ -71,7 +75,11 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
 
 
 def _endpoints(
-    settings: Settings, manifest: Manifest, watcher: Watcher, metrics: Metrics
+    settings: Settings,
+    manifest: Manifest,
+    watcher: Watcher,
+    metrics: Metrics,
+    failures: OutputFailures,
 ) -> Endpoints:
     token = Token(settings.token_file) if settings.token_file else None
     shipped = page.load()
@@ -82,6 +90,7 @@ def _endpoints(
         render_status=partial(status_document, nodes=manifest.nodes),
         page=(shipped.body, shipped.headers) if settings.details else None,
         authorizes=token.authorizes if token else None,
+        report_failure=failures.report,
     )
 
 

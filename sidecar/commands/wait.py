@@ -23,6 +23,7 @@ from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import counts
 from sidecar.core.views.text import describe_gate
 from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
+from sidecar.outputs.failures import OutputFailures
 from sidecar.watcher import Watcher
 
 SETTINGS: Final = ("manifest", "database", "verdict", "gate", "wait", "log")
@@ -79,12 +80,12 @@ async def _wait(settings: Settings, manifest: Manifest) -> None:
     progress: Progress = Bar() if _can_draw() else Lines()
 
     def notice(snapshot: Snapshot) -> None:
-        progress.announce(snapshot)
         if snapshot.gate.ready:
             opened.set()
+        progress.announce(snapshot)
 
-    watcher = build_watcher(settings, manifest)
-    watcher.subscribe(notice)
+    watcher = build_watcher(settings, manifest, OutputFailures())
+    watcher.subscribe("progress", notice)
     try:
         async with asyncio.timeout(settings.timeout):
             await _run_until(opened, watcher)

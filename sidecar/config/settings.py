@@ -138,8 +138,8 @@ class Settings:
         "info",
         "the least that is logged",
     )
-    lock_timeout: float | None = setting(
-        "migrate", POSITIVE, None, "give up waiting for the migration lock after this long"
+    lock_timeout: float = setting(
+        "migrate", POSITIVE, 1800.0, "give up waiting for the migration lock after this long"
     )
     lock_timeout_per_statement: float | None = setting(
         "migrate", POSITIVE, None, "PostgreSQL's lock_timeout for the command's sessions"

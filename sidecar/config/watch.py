@@ -7,10 +7,13 @@ from sidecar.config import build
 from sidecar.config.settings import Settings
 from sidecar.core.gate.machine import initial_gate
 from sidecar.core.migrations.manifest import Manifest
+from sidecar.outputs.failures import OutputFailures
 from sidecar.watcher import Watcher
 
 
-def build_watcher(settings: Settings, manifest: Manifest, *, was_open: bool = False) -> Watcher:
+def build_watcher(
+    settings: Settings, manifest: Manifest, failures: OutputFailures, *, was_open: bool = False
+) -> Watcher:
     """Return a watcher of every database; `was_open`: the gate was open before a restart.
 
     Raises UsageError if a database URL is invalid.
@@ -25,5 +28,6 @@ def build_watcher(settings: Settings, manifest: Manifest, *, was_open: bool = Fa
         clock=clock,
         random=random.random,
         open_interval=settings.interval,
+        report_failure=failures.report,
         required=build.required_schemas(settings),
     )

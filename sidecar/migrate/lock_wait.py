@@ -6,7 +6,7 @@ import random
 from typing import Final
 
 from sidecar.core.views.documents import counts
-from sidecar.core.views.text import describe_run, describe_verdict
+from sidecar.core.views.text import describe_holder, describe_run, describe_verdict
 from sidecar.databases.base import MigrationLock
 from sidecar.errors import DatabaseDenied, DatabaseError, WaitTimeout
 from sidecar.migrate.progress import SchemaProgress, SchemaRead
@@ -94,8 +94,11 @@ class LockWait:
 
 
 def _describe_wait(found: SchemaRead) -> str:
-    run = found.run
+    run, holder = found.run, found.lock_holder
+    if holder is not None and not holder.trusted:
+        return f"waiting for the migration lock, {describe_holder(holder)}"
     expected, applied = counts(found.verdict)
     progress = f"waiting for another migrate run: {applied} of {expected} applied"
     details = [describe_run(run)] if run else []
+    details += [f"migration lock {describe_holder(holder)}"] if holder else []
     return ", ".join([progress, *describe_verdict(found.verdict)[:1], *details])

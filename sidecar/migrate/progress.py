@@ -12,7 +12,7 @@ from sidecar.core.gate.snapshot import combine, is_satisfied
 from sidecar.core.gate.state import PollResult
 from sidecar.core.gate.tracking import Judge
 from sidecar.core.migrations.compare import Verdict
-from sidecar.core.migrations.recorded import MigrateRun
+from sidecar.core.migrations.recorded import LockHolder, MigrateRun
 from sidecar.core.migrations.timeline import Applied
 from sidecar.core.reason import Reason
 from sidecar.databases.base import Database
@@ -36,6 +36,7 @@ class SchemaRead(msgspec.Struct, frozen=True):
     verdict: Verdict
     """The worst verdict of any schema."""
     run: MigrateRun | None
+    lock_holder: LockHolder | None
     schema: str | None
     satisfied: bool
     """Whether Django's migrate would find nothing to do and nothing to record, anywhere."""
@@ -70,6 +71,7 @@ class SchemaProgress:
             poll_result=poll_result,
             verdict=(worst or verdicts)[0],
             run=status.run,
+            lock_holder=status.lock_holder,
             schema=status.groups[0].schema,
             satisfied=poll_result.outcome in SATISFIED and is_satisfied([status]),
         )

@@ -21,7 +21,6 @@ class ChangeLog:
         gate = snapshot.gate
         if (gate.phase, gate.reason, gate.holding) == self._logged:
             return
-        self._logged = (gate.phase, gate.reason, gate.holding)
         facts = {
             "ready": gate.ready,
             "phase": gate.phase,
@@ -30,6 +29,7 @@ class ChangeLog:
         }
         text = f"gate {gate.phase}: {describe_gate(gate, snapshot.databases)}"
         LOG.log(_level(gate), text, extra={"facts": facts})
+        self._logged = (gate.phase, gate.reason, gate.holding)
 
 
 def _level(gate: Gate) -> int:

@@ -3,16 +3,12 @@
 With it a sidecar that is restarted during a database outage does not take its pod out.
 """
 
-import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.gate.state import Phase
-
-LOG = logging.getLogger("sidecar.state_file")
-
 
 MAX_CHARACTERS: Final = 200
 """Characters, more than any digest has: the file may be anything, such as a device."""
@@ -35,15 +31,12 @@ class StateFile:
             return False
 
     def announce(self, snapshot: Snapshot) -> None:
-        """Keep the file as the gate is."""
+        """Keep the file as the gate is. Raises OSError, and tries again at the next call."""
         keep = {Phase.OPEN: True, Phase.CLOSED: False}.get(snapshot.gate.phase)
         if keep is None or keep == self._kept:
             return
+        self._write(snapshot.identity.manifest) if keep else self._path.unlink(missing_ok=True)
         self._kept = keep
-        try:
-            self._write(snapshot.identity.manifest) if keep else self._path.unlink(missing_ok=True)
-        except OSError as error:
-            LOG.warning("state_file %s cannot be written: %s", self._path, error.strerror)
 
     def _write(self, digest: str) -> None:
         """Replace the file in one step, so that no reader sees half a digest."""

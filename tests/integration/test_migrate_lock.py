@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sidecar.databases.postgres import migrate_runs
 from support.database import Database
 from support.pgbouncer import PgBouncer
-from support.process import PATIENCE, until
+from support.postgres import PASSWORD
+from support.process import PATIENCE, Sidecar, until
 from support.release import Release, json_of, sql
 
 MIGRATE = ("sidecar", "migrate", "--json=-")
@@ -27,6 +29,16 @@ ADVISORY_LOCKS = """
     SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
      WHERE locktype = 'advisory' AND datname = current_database()
 """
+
+
+STRANGER = "stranger"
+
+
+def add_stranger(database: Database) -> str:
+    """Make a role with CONNECT and nothing else."""
+    if not database.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{STRANGER}'"):
+        database.execute(f"CREATE ROLE {STRANGER} LOGIN PASSWORD '{PASSWORD}'")
+    return STRANGER
 
 
 @pytest.fixture
@@ -102,6 +114,36 @@ def test_waits_for_the_sessions_of_a_dead_run(migrated: Database, release: Relea
         _, log = started.communicate(timeout=20 * PATIENCE)
     assert "waiting for 1 session(s) of a migrate run that has died" in log
     assert started.returncode == 124
+
+
+def test_a_stranger_with_the_lock_is_named_and_is_no_run(
+    database: Database, release: Release
+) -> None:
+    """Whoever may not write the table moves no gate; migrate names it, and how to end it."""
+    ((schema,),) = database.execute("SELECT 'public'::regnamespace::oid")
+    url = database.server.url(database.name, add_stranger(database))
+    with (
+        Sidecar(release.bake(), url=database.reader) as sidecar,
+        psycopg.connect(url, autocommit=True) as stranger,
+    ):
+        name = f"{migrate_runs.HOLDER_NAME} {schema} since 1e300"
+        stranger.execute("SELECT set_config('application_name', %s, false)", [name])
+        key = (migrate_runs.LOCK_CLASS << 32) | int(str(schema))
+        stranger.execute("SELECT pg_advisory_lock(%s)", [key])
+        pid = stranger.info.backend_pid
+        started = release.start(*MIGRATE, "--lock-timeout=3s", *DJANGO, url=database.migrator)
+        _, log = started.communicate(timeout=30 * PATIENCE)
+        assert started.returncode == 124
+        held = f"held by pid {pid}, role {STRANGER}, who may not migrate"
+        assert f"no migration lock within 3 s: waiting for the migration lock, {held}: " in log
+        assert f"{held}: SELECT pg_terminate_backend({pid})\n" in log
+        until(lambda: bool(sidecar.status()["targets"][0]["lock_holder"]), "the holder is seen")
+        (target,) = sidecar.status()["targets"]
+        assert target["lock_holder"] == {
+            "pid": pid, "role": STRANGER, "since": None, "trusted": False,
+        }  # fmt: skip
+        assert (target["migrate"], target["reason"]) == (None, "schema_behind")
+        assert "running" not in sidecar.get("/readyz?verbose")[1]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])

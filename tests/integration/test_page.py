@@ -12,9 +12,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser
 
+from sidecar.databases.postgres.migrate_runs import LOCK_CLASS
 from sidecar.outputs.http import page as shipped
 from support import project
 from support.browser import Visit, chromium
@@ -157,6 +159,24 @@ def test_a_blocked_run_and_its_durations_are_shown(
         assert seconds
         assert float(seconds[1]) == pytest.approx(2.0, rel=0.2)
         visit.check_appearance("migrated")
+
+
+def test_a_stranger_with_the_migration_lock_is_named(
+    visit: Visit, database: Database, manifest: Path
+) -> None:
+    """With what ends its session; the reader may write nothing, so it is no migrate run either."""
+    with (
+        Sidecar(manifest, *QUICK, url=database.reader) as sidecar,
+        psycopg.connect(database.reader, autocommit=True) as stranger,
+    ):
+        visit.page.goto(sidecar.url)
+        key = f"({LOCK_CLASS}::bigint << 32) | 'public'::regnamespace::oid::bigint"
+        stranger.execute(f"SELECT pg_advisory_lock({key})")
+        end = f"SELECT pg_terminate_backend({stranger.info.backend_pid})"
+        visit.page.get_by_text(end).wait_for()
+        assert "role sidecar_reader, who may not migrate, since" in visit.text()
+        assert "A migrate run is under way" not in visit.text()
+        visit.check_appearance("locked")
 
 
 def test_a_hidden_page_asks_nothing(visit: Visit, migrated: Database, manifest: Path) -> None:

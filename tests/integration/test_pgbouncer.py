@@ -5,7 +5,8 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,17 @@ import psycopg
 import pytest
 
 from sidecar.databases.base import Address
+from sidecar.databases.postgres.migration_lock import PostgresMigrationLock
 from sidecar.databases.postgres.reader import Postgres
-from sidecar.errors import DatabaseDenied, DatabaseError, DatabaseTimeout, DatabaseUnreachable
+from sidecar.errors import (
+    DatabaseDenied,
+    DatabaseError,
+    DatabaseTimeout,
+    DatabaseUnreachable,
+    UsageError,
+)
 from support import project
-from support.database import READER, Database
+from support.database import MIGRATOR, READER, Database
 from support.pgbouncer import POOL, PgBouncer
 from support.process import PATIENCE, Sidecar, until
 
@@ -29,6 +37,11 @@ LEAKS = ("statement_timeout", "lock_timeout", "transaction_read_only", "applicat
 
 SETTINGS = "SELECT pg_backend_pid(), " + ", ".join(f"current_setting('{name}')" for name in LEAKS)
 CLEAN = ("0", "0", "off")
+
+ADVISORY_LOCKS = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+     WHERE locktype = 'advisory' AND datname = current_database()
+"""
 
 # The rows themselves show which server connection a read was given.
 SHOW_PID = """
@@ -120,6 +133,41 @@ async def refusal(address: Address) -> DatabaseError:
         await database.read()
     await database.release()
     return caught.value
+
+
+@contextmanager
+def warmed(pooled: PgBouncer, database: Database, count: int) -> Iterator[str]:
+    """Leave so many server connections idle in the pool; give the URL to be used."""
+    url = pooled.url(database.name, MIGRATOR)
+    with ExitStack() as clients:
+        for _ in range(count):
+            client = clients.enter_context(psycopg.connect(url, prepare_threshold=None))
+            client.execute("SELECT 1")
+    yield url
+
+
+@pytest.mark.parametrize(
+    ("mode", "count", "order"),
+    [("session", 0, "0"), ("session", 3, "1"), *product(["transaction"], range(4), "01")],
+)
+async def test_a_lock_is_held_through_session_pooling_alone(
+    migrated: Database, tmp_path: Path, mode: str, count: int, order: str
+) -> None:
+    """Transaction pooling is refused in whatever order it gives servers; no lock is left there."""
+    settings = {"server_round_robin": order, "default_pool_size": "3"}
+    with (
+        PgBouncer(migrated.server, tmp_path, pool_mode=mode, **settings) as pooled,
+        warmed(pooled, migrated, count) as url,
+    ):
+        lock = PostgresMigrationLock(Address(url=url))
+        if mode == "session":
+            assert await lock.acquire()
+            assert await lock.held()
+        else:
+            with pytest.raises(UsageError, match="transaction pooling"):
+                await lock.acquire()
+        await lock.release()
+        until(lambda: migrated.execute(ADVISORY_LOCKS) == [(0,)], "no lock is left")
 
 
 async def test_reads_share_server_connections_and_leave_nothing_on_them(

@@ -154,6 +154,19 @@ STORIES: Final = {
         silent(7, {series("ready"): "0x9", series("ready", "b"): "1x9"}),
         silent(4, {series("ready"): "0x9"}),
     ),
+    "DjangoSchemaOutputFailing": (
+        Story(
+            12,
+            {
+                series("output_errors_total", output="state_file"): "0 1x20",
+                series("output_errors_total", output="log"): "0x20",
+            },
+            labels=("job", "namespace", "output"),
+        ),
+        silent(4, {series("output_errors_total", output="log"): "0 0 1x20"}),
+        silent(12, {series("output_errors_total", output="log"): "7x20"}),
+        silent(40, {series("output_errors_total", output="log"): "0 1x60"}),
+    ),
     "DjangoSchemaSidecarAbsent": (
         Story(30, {series("build_info", version="1"): "1x9"}, labels=JOB),
         silent(20, {series("build_info", version="1"): "1x9"}),

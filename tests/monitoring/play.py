@@ -40,6 +40,7 @@ class Play:
             self._goes_back,
             self._is_away,
             self._is_stale,
+            self._cannot_write,
             self._contradicts,
             self._is_gone,
         ):
@@ -132,6 +133,13 @@ class Play:
         self.stage.start("c", "2.0", database="stale")
         self.stage.until_phase("waiting", "c")
         self._expect("DjangoSchemaReplicasDisagree")
+        self.stage.stop("c")
+
+    def _cannot_write(self) -> None:
+        """A third replica has no folder for its state file."""
+        self.stage.start("c", "2.0", f"--state-file={self.stage.folder / 'gone' / 'state'}")
+        self.stage.until_phase("open", "c")
+        self._expect("DjangoSchemaOutputFailing")
         self.stage.stop("c")
 
     def _contradicts(self) -> None:

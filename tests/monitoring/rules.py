@@ -42,7 +42,7 @@ def verify(alert: str, folder: Path) -> str:
 
 
 def _test(rule: dict[str, Any], story: Story) -> dict[str, Any]:
-    known = {**COMMON, "database": "default"}
+    known = {**COMMON, "database": "default", "output": "state_file"}
     labels = {**rule["labels"], **{label: known[label] for label in story.labels}}
     return {
         "interval": "1m",

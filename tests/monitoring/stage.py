@@ -65,11 +65,11 @@ class Stage:
         """Return where a release's manifest is."""
         return self.folder / release / "manifest.json"
 
-    def start(self, name: str, release: str, database: str = "shop") -> Sidecar:
+    def start(self, name: str, release: str, *flags: str, database: str = "shop") -> Sidecar:
         """Start a sidecar of a release; it reaches the database through the proxy."""
         url = self.server.url(database, "sidecar_reader")
         url = url.replace(f":{self.server.port}/", f":{self.proxy.port}/")
-        sidecar = Sidecar(self.manifest(release), *SOON, "--drain-delay=0s", url=url)
+        sidecar = Sidecar(self.manifest(release), *SOON, "--drain-delay=0s", *flags, url=url)
         self.sidecars[name] = self._open.enter_context(sidecar)
         self._scrape()
         return sidecar

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from sidecar.core.migrations.compare import Outcome, Verdict
-from sidecar.core.migrations.recorded import MigrateRun
+from sidecar.core.migrations.recorded import LockHolder, MigrateRun
 from sidecar.core.migrations.timeline import Timeline
 from sidecar.core.reason import Reason
 
@@ -100,6 +100,8 @@ class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How long the last read took, in seconds."""
     run: MigrateRun | None = None
     """A `sidecar migrate` under way."""
+    lock_holder: LockHolder | None = None
+    """Who holds the migration lock, whether a migrate run or not."""
     timeline: Timeline = Timeline()
     """What was applied; of several schemas it is empty."""
     memory: ReadMemory = ReadMemory()

@@ -65,6 +65,7 @@ def after_read(  # noqa: PLR0913 - all that a read brings, and all that judges i
         duration=duration,
         progress_at=at if progressed else status.progress_at,
         run=recorded.run,
+        lock_holder=recorded.lock_holder,
         memory=memory,
     )
     if not recorded.schemas:

@@ -1,9 +1,34 @@
 """What a read of `django_migrations` brought back. Times are seconds since the epoch."""
 
+import re
+from typing import Final
+
 import msgspec
 
 from sidecar.core.migrations.manifest import Key
 from sidecar.core.reason import Reason
+
+END_OF_TIME: Final = 253402300800.0
+"""The first second that no calendar has: that after the year 9999."""
+
+
+def parse_time(text: str) -> float | None:
+    """Return a time that another session wrote, or None if no calendar has it."""
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", text):
+        return None
+    seconds = float(text)
+    return seconds if seconds < END_OF_TIME else None
+
+
+class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """The session that holds the migration lock; any session of the database can."""
+
+    pid: int
+    role: str | None = None
+    since: float | None = None
+    """When it acquired the lock, or else began; None where nobody who is trusted shows it."""
+    trusted: bool = True
+    """Whether its role may write the table, so that it can be a migrate run."""
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +72,7 @@ class Recorded(msgspec.Struct, frozen=True):
     """The newest rows and when they were recorded, newest last; empty where the text is the
     same as in the read before."""
     run: MigrateRun | None = None
+    lock_holder: LockHolder | None = None
     schemas: tuple[str, ...] = ()
     """The schemas with these rows, where several are watched; sorted."""
     failure: Reason | None = None

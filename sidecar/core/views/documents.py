@@ -6,13 +6,15 @@ The fields of a target are a contract (docs/cli.md); names are `app.migration`.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from sidecar.core.gate.database_status import REASONS, DatabaseStatus, SchemaGroup
 from sidecar.core.gate.snapshot import Snapshot, each_group
 from sidecar.core.gate.state import PollResult
 from sidecar.core.migrations.compare import Verdict
 from sidecar.core.migrations.diff import steps
 from sidecar.core.migrations.manifest import Key, Manifest, Node
-from sidecar.core.migrations.recorded import MigrateRun
+from sidecar.core.migrations.recorded import LockHolder, MigrateRun
 from sidecar.core.migrations.timeline import Applied, Batch
 from sidecar.core.views.next_step import next_step
 from sidecar.core.views.text import timestamp
@@ -129,6 +131,7 @@ def _full_target(
         "progress_at": timestamp(database.progress_at),
         "read_seconds": round(database.duration, 6),
         "migrate": run_document(database.run),
+        "lock_holder": _holder(database.lock_holder),
         "timeline": [_applied(applied) for applied in database.timeline.applied[-MAX_TIMELINE:]],
         "batch": _batch(database.timeline.batch),
     }
@@ -152,6 +155,12 @@ def run_document(run: MigrateRun | None) -> Document | None:
             for blocker in run.blockers
         ],
     }
+
+
+def _holder(holder: LockHolder | None) -> Document | None:
+    if holder is None:
+        return None
+    return {**msgspec.structs.asdict(holder), "since": timestamp(holder.since)}
 
 
 def _applied(applied: Applied) -> Document:

@@ -90,7 +90,7 @@ def _overview(targets: Sequence[tuple[DatabaseStatus, SchemaGroup]], paint: Pain
         expected, applied = counts(group.verdict) if group.verdict is not None else (0, 0)
         count = f"{applied} of {expected}" if _state(group) != "unknown" else "?"
         when = (timestamp(group.last_applied) or "-").partition(".")[0].replace("T", " ")
-        when += "Z" if group.last_applied is not None else ""
+        when += "Z" if when != "-" else ""
         schema = group.schema or (f"{group.count} schemas" if group.schemas else "-")
         rows.append([database.database, schema, _state(group), count, when])
     grid = _grid(rows, (12, 16, 12, 12, 20))

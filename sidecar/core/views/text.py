@@ -8,7 +8,7 @@ from sidecar.core.gate.database_status import DatabaseStatus, SchemaGroup
 from sidecar.core.gate.snapshot import each_group
 from sidecar.core.gate.state import Gate, Phase
 from sidecar.core.migrations.compare import Verdict
-from sidecar.core.migrations.recorded import Blocker, MigrateRun
+from sidecar.core.migrations.recorded import Blocker, LockHolder, MigrateRun
 from sidecar.core.reason import Reason
 
 MAX_NAMED: Final = 3
@@ -66,6 +66,14 @@ def describe_run(run: MigrateRun) -> str:
     return ", ".join(parts)
 
 
+def describe_holder(holder: LockHolder) -> str:
+    """Return who holds the migration lock; of one who cannot be migrating, also how to end it."""
+    role = f", role {holder.role}" if holder.role else ""
+    since = f", since {time_of_day(holder.since)}" if holder.since is not None else ""
+    end = f", who may not migrate: SELECT pg_terminate_backend({holder.pid})"
+    return f"held by pid {holder.pid}{role}{since}{'' if holder.trusted else end}"
+
+
 def _describe_blocker(blocker: Blocker) -> str:
     since = f"since {time_of_day(blocker.since)}" if blocker.since is not None else ""
     known = " ".join(filter(None, [blocker.state, since]))
@@ -82,8 +90,9 @@ def timestamp(epoch: float | None) -> str | None:
 
 
 def time_of_day(epoch: float) -> str:
-    """Return the time of day of seconds since the epoch, in UTC."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%H:%M:%SZ")
+    """Return the time of day of seconds since the epoch, in UTC; any number has some text."""
+    stamp = timestamp(epoch)
+    return f"{stamp[11:19]}Z" if stamp else "an unknown time"
 
 
 def describe_gate(gate: Gate, databases: Sequence[DatabaseStatus]) -> str:

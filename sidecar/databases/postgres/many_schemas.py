@@ -15,7 +15,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from sidecar.core.migrations.recorded import MigrateRun, Recorded
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.reason import Reason
 from sidecar.databases.base import APPLICATION_NAME, TABLE, UNQUERIED_SCHEMAS, Address
 from sidecar.databases.postgres.connection import Session
@@ -27,7 +27,7 @@ from sidecar.databases.postgres.many_schemas_rows import (
     format_begin,
 )
 from sidecar.databases.postgres.many_schemas_sql import FIND_SCHEMAS, LIST, SIGNATURE, format_regex
-from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, parse_run
+from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, FoundRun, parse_run
 from sidecar.databases.postgres.search_path import SET_SEARCH_PATH, resolve
 from sidecar.errors import DatabaseDenied
 
@@ -92,14 +92,14 @@ class PostgresSchemas:
         self._known = dict(self._known)
         try:
             await self._update_known(connection)
-            run = await self._read_run(connection)
+            run, holder = await self._read_run(connection)
         except BaseException:
             # Counters whose rows were not read must not count as known.
             self._known, self._signature, self._full_at = before
             raise
         if self._known != before[0] or self._recorded is None:
             self._recorded = self._group_schemas()
-        return msgspec.structs.replace(self._recorded, run=run)
+        return msgspec.structs.replace(self._recorded, run=run, lock_holder=holder)
 
     async def _update_known(self, connection: asyncpg.Connection) -> None:
         """Read which schemas there are, and the rows of those that may have changed."""
@@ -208,15 +208,15 @@ class PostgresSchemas:
         for name in gone - {row["schema"] for row in rows}:
             del self._known[name]
 
-    async def _read_run(self, connection: asyncpg.Connection) -> MigrateRun | None:
-        """Return the migrate run under way; after the rows, which are older than it then."""
+    async def _read_run(self, connection: asyncpg.Connection) -> FoundRun:
+        """Return what `parse_run` does; after the rows, which are older than the run then."""
         await connection.execute(format_begin(self._address, role_path=True))
         schema = (await resolve(connection, None, local=True))["schema_oid"]
-        run = None
+        found: FoundRun = None, None
         if schema is not None and await connection.fetchval(f"SELECT {RUNNING_ANYWHERE}"):
-            run = parse_run((await connection.fetch(RUN, schema))[0])
+            found = parse_run((await connection.fetch(RUN, schema))[0])
         await connection.execute("COMMIT")
-        return run
+        return found
 
     def _group_schemas(self) -> Recorded:
         groups: dict[tuple[bytes, Reason | None], list[str]] = {}

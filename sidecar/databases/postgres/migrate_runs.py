@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from sidecar.core.migrations.recorded import Blocker, MigrateRun
+from sidecar.core.migrations.recorded import Blocker, LockHolder, MigrateRun, parse_time
 from sidecar.databases.base import LOCK_APPLICATION_NAME, TABLE
 
 LOCK_CLASS: Final = 0x646A736D
@@ -78,17 +78,18 @@ RUN: Final = f"""
     ), blocking AS (
         SELECT DISTINCT unnest(blockers) AS pid FROM applying
     ), holder AS (
-        SELECT pid, usename::text AS role, application_name, coalesce({TRUSTED}, false) AS trusted
+        SELECT pid, usename::text AS role, application_name, backend_start,
+               coalesce({TRUSTED}, false) AS trusted
           FROM pg_locks LEFT JOIN pg_stat_activity USING (pid) WHERE {LOCKED}
          ORDER BY trusted DESC, pid LIMIT 1
     )
-    SELECT coalesce((SELECT trusted FROM holder), false) AS locked,
-           EXISTS (SELECT FROM applying) AS applying,
+    SELECT EXISTS (SELECT FROM applying) AS applying,
            (SELECT application_name FROM holder
              WHERE trusted AND application_name LIKE '{HOLDER_NAME} %') AS holder,
            (SELECT pid FROM holder) AS holder_pid,
            (SELECT role FROM holder) AS holder_role,
            (SELECT trusted FROM holder) AS holder_trusted,
+           (SELECT extract(epoch FROM backend_start)::float8 FROM holder) AS holder_began,
            (SELECT count(*) FROM pg_stat_activity
              WHERE {SESSION.format(name=WAITER_NAME)}) AS waiting,
            -- `waitstart` is new in PostgreSQL 14.
@@ -103,14 +104,28 @@ RUN: Final = f"""
 """
 
 
-def parse_run(row: asyncpg.Record) -> MigrateRun | None:
-    """Return the migrate run that a row of `RUN` describes, if there is one."""
-    if not row["locked"] and not row["applying"]:
-        return None
-    _, _, since = (row["holder"] or "").partition(" since ")
-    return MigrateRun(
-        since=float(since) if since and row["locked"] else None,
+FoundRun = tuple[MigrateRun | None, LockHolder | None]
+
+
+def parse_run(row: asyncpg.Record) -> FoundRun:
+    """Return the migrate run that a row of `RUN` describes, and who holds the migration lock.
+
+    A holder whose role may not write the table can be no migrate run, and what its session
+    calls itself counts for nothing.
+    """
+    trusted, holder = bool(row["holder_trusted"]), None
+    since = parse_time((row["holder"] or "").partition(" since ")[2])
+    if row["holder_pid"] is not None:
+        began = row["holder_began"] if since is None else since
+        holder = LockHolder(
+            pid=row["holder_pid"], role=row["holder_role"], since=began, trusted=trusted
+        )
+    if not trusted and not row["applying"]:
+        return None, holder
+    run = MigrateRun(
+        since=since,
         waiting=row["waiting"],
         blocked_since=row["blocked_since"],
         blockers=msgspec.json.decode(row["blockers"], type=tuple[Blocker, ...]),
     )
+    return run, holder

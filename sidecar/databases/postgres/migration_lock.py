@@ -7,6 +7,7 @@ the server closes its session, and the lock goes with it.
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Final
 
 import asyncpg
@@ -44,8 +45,16 @@ COUNT_LEFTOVER: Final = f"""
 CONNECTION_CHECK: Final = "client_connection_check_interval=1s"
 """Lets a backend notice in the middle of a statement that its client was killed."""
 
-MAX_POOLER_PROBES: Final = 5
-"""Connections opened, one after the other, to find that a pooler shares a session of ours."""
+BACKEND: Final = """
+    SELECT pid, backend_start AS began, pg_catalog.clock_timestamp() AS now
+      FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())
+"""
+
+MAX_POOLER_PROBES: Final = 100
+"""Connections opened at once to find that a pooler shares our backend; more than a pool has."""
+
+ENOUGH_NEW_BACKENDS: Final = 3
+"""New backends that a pooler opens for them; some other client may have had ours at the first."""
 
 HELD_QUERY_TIMEOUT: Final = 600.0
 """Seconds after which an unanswered query whether the lock is held fails by itself."""
@@ -137,33 +146,41 @@ class PostgresMigrationLock:
         await connection.execute(SET_NAME, f"{WAITER_NAME} {schema}")
 
     async def _refuse_transaction_pooling(self, connection: asyncpg.Connection) -> None:
-        """Raise UsageError if one connection of ours is served by several backends.
-
-        A pooler makes up the pid that it sends a client; behind one that pools sessions the
-        backend stays the same for as long as the connection lives, and nobody else gets it.
-        """
-        backend = "SELECT pg_catalog.pg_backend_pid()"
-        first = await connection.fetchval(backend)
-        if first == connection.get_server_pid():
+        """Raise UsageError if one connection of ours is served by several backends."""
+        (ours,) = await connection.fetch(BACKEND)
+        # A pooler makes up the pid that it sends a client.
+        if ours["pid"] == connection.get_server_pid():
             return
         self._pooled = True
-        for _ in range(MAX_POOLER_PROBES):
-            other = None
-            try:
-                async with asyncio.timeout(2):
-                    other = await self._session.connector.open()
-                    second = await other.fetchval(backend)
-            except TimeoutError:
-                # The pool has one session, and it is ours; or, in transaction pooling, it is busy.
-                async with asyncio.timeout(1):
-                    if await connection.fetchval(backend) == first:
-                        return
-                second = first
-            finally:
-                if other is not None:
-                    await close(other)
-            if second == first or await connection.fetchval(backend) != first:
-                raise UsageError(
-                    f"{self._session.place}: the connection goes through a pooler with transaction "
-                    "pooling, which does not keep a lock; give the server's own address"
-                )
+        if await self._is_shared(connection, ours):
+            raise UsageError(
+                f"{self._session.place}: the connection goes through a pooler with transaction "
+                "pooling, which does not keep a lock; give the server's own address"
+            )
+
+    async def _is_shared(self, connection: asyncpg.Connection, ours: asyncpg.Record) -> bool:
+        """Return whether others are given our backend while our connection is idle.
+
+        Each further connection keeps a backend busy. In transaction pooling ours is one of
+        those that wait to be used, and is used, in whatever order, before new ones are opened.
+        """
+        new = 0
+        async with AsyncExitStack() as opened:
+            for _ in range(MAX_POOLER_PROBES):
+                try:
+                    async with asyncio.timeout(2):
+                        other = await self._session.connector.open()
+                        opened.push_async_callback(close, other)
+                        await other.execute("BEGIN")
+                        (theirs,) = await other.fetch(BACKEND)
+                except TimeoutError:
+                    # The pool is empty: who has the backend to itself is answered even so.
+                    async with asyncio.timeout(1):
+                        return bool(await connection.fetchval(BACKEND) != ours["pid"])
+                current = await connection.fetchval(BACKEND)
+                if theirs["pid"] == ours["pid"] or current != ours["pid"]:
+                    return True
+                new += theirs["began"] > ours["now"]
+                if new == ENOUGH_NEW_BACKENDS:
+                    return False
+        return True

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from sidecar.core.migrations.manifest import Key
-from sidecar.core.migrations.recorded import MigrateRun, Recorded
+from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases.base import APPLICATION_NAME, MAX_RECENT, TABLE, Address
 from sidecar.databases.postgres.connection import Session, quote
-from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, parse_run
+from sidecar.databases.postgres.migrate_runs import RUN, RUNNING_ANYWHERE, FoundRun, parse_run
 from sidecar.databases.postgres.row_keys import KEY, KEYS
 from sidecar.databases.postgres.search_path import SET_SEARCH_PATH, resolve
 from sidecar.errors import DatabaseDenied
@@ -137,12 +137,15 @@ class Postgres:
             ):
                 raise DatabaseDenied(self._format_grant(hidden["schema"], hidden["role"]))
             self._path_is_unchecked = False
+        running = row["schema_oid"] if row["running"] else None
+        run, holder = await self._read_run(connection, running)
         recorded = Recorded(
             text,
             row["schema"],
             row["last_applied"],
             recent=() if text == self._text else await self._read_recent(connection, table),
-            run=await self._read_run(connection, row["schema_oid"]) if row["running"] else None,
+            run=run,
+            lock_holder=holder,
         )
         await connection.execute("COMMIT")
         self._text = text
@@ -169,11 +172,9 @@ class Postgres:
         rows = await connection.fetch(READ_RECENT.format(table=table))
         return tuple((Key(row["key"]), row["at"]) for row in reversed(rows))
 
-    async def _read_run(
-        self, connection: asyncpg.Connection, schema: int | None
-    ) -> MigrateRun | None:
+    async def _read_run(self, connection: asyncpg.Connection, schema: int | None) -> FoundRun:
         if schema is None:
-            return None
+            return None, None
         (row,) = await connection.fetch(RUN, schema)
         return parse_run(row)
 
@@ -187,14 +188,15 @@ class Postgres:
         for name in [schema] if schema else path:
             if name in found["forbidden"]:
                 raise DatabaseDenied(self._format_grant(name, found["role"]))
-        run = await self._read_run(connection, place["schema_oid"])
+        run, holder = await self._read_run(connection, place["schema_oid"])
         if schema and place["schema"] is None:
-            return Recorded("", schema, run=run, note=f"there is no schema {schema}")
+            note = f"there is no schema {schema}"
+            return Recorded("", schema, run=run, lock_holder=holder, note=note)
         where = place["schema"]
         note = f"there is no table {TABLE} in {where or 'the search_path'}"
         if found["elsewhere"]:
             note += f" (there is one in {', '.join(found['elsewhere'][:3])})"
-        return Recorded("", where, run=run, note=note)
+        return Recorded("", where, run=run, lock_holder=holder, note=note)
 
     def _format_grant(self, schema: str, role: str) -> str:
         return (

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from sidecar.core.migrations.recorded import MigrateRun
+from sidecar.core.migrations.recorded import MigrateRun, parse_time
 from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import DatabaseDenied
 
@@ -81,16 +81,9 @@ def read_migrate_run(file: Path) -> MigrateRun | None:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         text = os.read(descriptor, 32).decode(errors="replace")
-        return MigrateRun(since=_parse_time(text))
+        return MigrateRun(since=parse_time(text.strip()))
     except OSError:
         return None
     finally:
         os.close(descriptor)
     return None
-
-
-def _parse_time(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

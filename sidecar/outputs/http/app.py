@@ -6,6 +6,7 @@ database be read.
 
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -30,7 +31,7 @@ Answer = Callable[[web.BaseRequest], web.Response]
 class Endpoints:
     """Answers probes and people from the latest snapshot."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing that it answers with
         self,
         snapshot: Snapshot,
         *,
@@ -38,18 +39,21 @@ class Endpoints:
         render_metrics: Callable[[str], tuple[bytes, str]],
         render_status: Callable[[Snapshot], object],
         page: tuple[bytes, Mapping[str, str]] | None,
+        report_failure: Callable[[str, Exception], None],
         authorizes: Callable[[str], bool] | None = None,
     ) -> None:
         """Take the first snapshot, and what renders the answers.
 
         `render_metrics` takes an Accept header and returns body and content type. `page` is
         body and headers of `/`; None: there are no details at all, only bare probes.
+        `report_failure` gets the name of an endpoint whose answer failed, and the error.
         `authorizes`, where given, decides by the Authorization header who may see details.
         """
         self._is_alive = is_alive
         self._render_metrics = render_metrics
         self._render_status = render_status
         self._page = page
+        self._report_failure = report_failure
         self._authorizes = authorizes
         self.announce(snapshot)
 
@@ -65,19 +69,29 @@ class Endpoints:
 
     def probes(self) -> dict[str, Answer]:
         """Return what answers probes, by path."""
-        return {
+        answers: dict[str, Answer] = {
             "/livez": self._livez,
             "/healthz": self._livez,
             "/readyz": self._readyz,
             "/startupz": self._startupz,
         }
+        return {path: partial(self._answer, path, answer) for path, answer in answers.items()}
 
     def details(self) -> dict[str, Answer]:
         """Return what answers everybody else, by path."""
         found: dict[str, Answer] = {"/metrics": self._metrics}
         if self._page is not None:
             found |= {"/status": self._statusz, "/": self._index}
-        return found
+        return {path: partial(self._answer, path, answer) for path, answer in found.items()}
+
+    def _answer(self, path: str, answer: Answer, request: web.BaseRequest) -> web.Response:
+        try:
+            return answer(request)
+        except Exception as error:  # noqa: BLE001 - one answer that fails stops no other
+            self._report_failure(path.strip("/") or "page", error)
+        if path == "/readyz":
+            return respond(self._ready_status, self._reason)
+        return respond(500, b"internal error; the log has it\n")
 
     def _livez(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002
         if self._is_alive():

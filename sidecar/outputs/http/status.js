@@ -142,6 +142,12 @@ function run(migrate) {
       `held by process ${blocker.pid}, ${blocker.application || "without a name"}`,
       blocker.state && `, ${blocker.state}`, blocker.since && [", since ", ago(blocker.since)])))];
 }
+function holder(lock) {
+  if (!lock || lock.trusted) return null;
+  return h("p", {class: "bad"}, h("span", {class: "tag"}, "locked"),
+    ` The migration lock is held by process ${lock.pid}, role ${lock.role ?? "unknown"}, who may not migrate`,
+    lock.since && [", since ", ago(lock.since)], ": ", h("code", {}, `SELECT pg_terminate_backend(${lock.pid})`));
+}
 function bar(share) {
   const width = `${Math.max(1, share * 100)}%`, svg = document.createElementNS(SVG, "svg");
   const rect = document.createElementNS(SVG, "rect");
@@ -176,7 +182,7 @@ function target(found, index) {
     found.count > 1 && folded(`schemas ${title}`, "Which schemas", keys(names, found.count)),
     known && h("p", {}, `${found.applied} of ${found.expected} applied`,
       h("progress", {max: found.expected || 1, value: found.applied, "aria-label": `applied, ${title}`})),
-    run(found.migrate), pending(found), surprises(found), timeline(found),
+    run(found.migrate), holder(found.lock_holder), pending(found), surprises(found), timeline(found),
     h("p", {class: "quiet", id: `read-${index}`}));
 }
 const readTimes = ({read_at, succeeded_at, last_applied, verdict}) => ["Read ", ago(read_at),

@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sidecar.core.gate.database_status import DatabaseStatus, SchemaGroup
-from sidecar.core.gate.snapshot import Snapshot
+from sidecar.core.gate.snapshot import Identity, Snapshot
 from sidecar.core.gate.state import Phase
 from sidecar.core.migrations.manifest import app_of
 from sidecar.core.reason import Reason
@@ -26,7 +26,13 @@ class SnapshotCollector(Collector):
     def __init__(self, version: str) -> None:
         """Take the sidecar's version; there is no snapshot yet."""
         self._version = version
-        self.snapshot: Snapshot | None = None
+        self._identity: Identity | None = None
+        self._samples: tuple[Sample, ...] = ()
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Take the latest snapshot; if its gauges cannot be made, there are none from now on."""
+        self._identity, self._samples = snapshot.identity, ()
+        self._samples = tuple(gauges(snapshot))
 
     def collect(self) -> Iterable[Metric]:
         """Return each gauge and info metric, without samples as long as they are not known."""
@@ -36,17 +42,16 @@ class SnapshotCollector(Collector):
             if each.kind is Kind.GAUGE
         }
         families["build_info"].add_metric([self._version], 1)
-        if self.snapshot is not None:
-            for name, labels, value in gauges(self.snapshot):
-                families[name].add_metric(labels, value)
+        for name, labels, value in self._samples:
+            families[name].add_metric(labels, value)
         return [*families.values(), self._info()]
 
     def _info(self) -> InfoMetricFamily:
         # The client adds the suffix: its samples are django_schema_info.
         definition = DEFINITIONS["info"]
         family = InfoMetricFamily(PREFIX.rstrip("_"), definition.help, labels=[])
-        if self.snapshot is not None:
-            identity = self.snapshot.identity
+        if self._identity is not None:
+            identity = self._identity
             values = (identity.release or "", identity.manifest, identity.django)
             family.add_metric([], dict(zip(definition.labels, values, strict=True)))
         return family

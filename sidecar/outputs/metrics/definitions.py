@@ -13,6 +13,7 @@ from sidecar.core.reason import Reason
 
 PREFIX: Final = "django_schema_"
 
+OUTPUTS: Final = ("http", "log", "metrics", "readyz", "state_file", "status")
 FAILURES: Final = tuple(reason for reason in Reason if reason.startswith("database_"))
 BY_DATABASE: Final = "max by (job, namespace, database)"
 
@@ -173,6 +174,13 @@ DEFINITIONS: Final = {
         "database",
         "Migrations that were last applied in one batch; so far, while some are pending.",
         f"{BY_DATABASE} (django_schema_last_batch_migrations)",
+    ),
+    "output_errors": Definition(
+        Kind.COUNTER,
+        ("output",),
+        "Failures of an output, while the others went on: what was announced to it (http, log, "
+        "metrics, state_file) or an answer (readyz, with ?verbose; status; metrics).",
+        "sum by (job, namespace, output) (increase(django_schema_output_errors_total[15m])) > 0",
     ),
     "info": Definition(
         Kind.INFO,

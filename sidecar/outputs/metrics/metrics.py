@@ -18,7 +18,7 @@ from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.gate.state import Phase
 from sidecar.core.migrations.timeline import Applied
 from sidecar.outputs.metrics.collector import SnapshotCollector
-from sidecar.outputs.metrics.definitions import DEFINITIONS, FAILURES, PREFIX
+from sidecar.outputs.metrics.definitions import DEFINITIONS, FAILURES, OUTPUTS, PREFIX
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,22 +41,30 @@ class Metrics:
         self._transitions = self._counter("gate_transitions")
         self._durations = self._histogram("read_duration_seconds")
         self._migrations = self._histogram("migration_duration_seconds")
+        self._output_errors = self._counter("output_errors")
         ProcessCollector(registry=self._registry)
         for phase in Phase:
             self._transitions.labels(phase)
+        for output in OUTPUTS:
+            self._output_errors.labels(output)
         self._known: dict[str, DatabaseStatus] = {}
         self._phase: Phase | None = None
         self._rendered: dict[str, bytes] = {}
 
     def announce(self, snapshot: Snapshot) -> None:
         """Take in what is new; a scrape reads it from memory."""
-        self._collector.snapshot = snapshot
         self._rendered.clear()
+        self._collector.take(snapshot)
         for status in snapshot.databases:
             self._count(status)
         if snapshot.gate.phase is not self._phase:
             self._phase = snapshot.gate.phase
             self._transitions.labels(self._phase).inc()
+
+    def count_failure(self, output: str) -> None:
+        """Count a failure of an output."""
+        self._output_errors.labels(output).inc()
+        self._rendered.clear()
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type for a scrape with this Accept header."""

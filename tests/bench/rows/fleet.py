@@ -92,6 +92,7 @@ async def _watch(data: bytes, url: str) -> None:
     from sidecar.core.migrations.manifest import decode  # noqa: PLC0415
     from sidecar.databases.base import Address  # noqa: PLC0415
     from sidecar.databases.postgres.reader import Postgres  # noqa: PLC0415
+    from sidecar.outputs.failures import OutputFailures  # noqa: PLC0415
     from sidecar.watcher import Watcher  # noqa: PLC0415
 
     manifest = decode(data)
@@ -107,13 +108,14 @@ async def _watch(data: bytes, url: str) -> None:
             clock=clock,
             random=random.random,
             open_interval=30,
+            report_failure=OutputFailures().report,
         )
 
         def notice(snapshot: Snapshot, number: int = number) -> None:
             if snapshot.gate.ready:
                 opened.setdefault(number, clock.wall())
 
-        watcher.subscribe(notice)
+        watcher.subscribe("bench", notice)
         tasks.append(asyncio.create_task(watcher.run()))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

@@ -19,6 +19,7 @@ from sidecar.core.gate.state import Policy
 from sidecar.core.migrations.compare import Comparer
 from sidecar.core.migrations.manifest import decode
 from sidecar.core.migrations.recorded import MigrateRun, Recorded
+from sidecar.outputs.failures import OutputFailures
 from sidecar.watcher import Watcher
 from support.virtual import VirtualClock
 
@@ -100,8 +101,9 @@ async def _after(seconds: float, seed: int, *, by_us: bool) -> float:
         clock=clock,
         random=chance.random,
         open_interval=30,
+        report_failure=OutputFailures().report,
     )
-    watcher.subscribe(notice)
+    watcher.subscribe("bench", notice)
     watching = asyncio.create_task(watcher.run())
     while not opened:
         await asyncio.sleep(0)

@@ -29,15 +29,14 @@ def test_a_state_file_keeps_the_manifest_of_an_open_gate(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_state_file_that_cannot_be_written_is_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A missing folder must not keep a gate from opening; it is logged once."""
-    state_file = StateFile(tmp_path / "gone" / "state")
-    for _ in range(3):
+def test_a_state_file_that_cannot_be_written_is_written_once_it_can(tmp_path: Path) -> None:
+    """Whoever announces is given the error, and the next announcement tries again."""
+    state_file = StateFile(tmp_path / "late" / "state")
+    with pytest.raises(FileNotFoundError):
         state_file.announce(snapshot([], GOOD))
-    (record,) = caplog.records
-    assert "cannot be written: No such file or directory" in record.getMessage()
+    (tmp_path / "late").mkdir()
+    state_file.announce(snapshot([], GOOD))
+    assert state_file.remembers("sha256:0")
 
 
 def test_a_state_file_does_not_trust_garbage(tmp_path: Path) -> None:

@@ -8,12 +8,18 @@ from sidecar.core.gate.database_status import DatabaseStatus
 from sidecar.core.gate.state import PollResult
 from sidecar.core.migrations.compare import Outcome
 from sidecar.core.migrations.manifest import Key
-from sidecar.core.migrations.recorded import Blocker, MigrateRun
+from sidecar.core.migrations.recorded import Blocker, LockHolder, MigrateRun
 from sidecar.core.migrations.timeline import Applied, Batch, Timeline
 from sidecar.core.reason import Reason
 from sidecar.core.views.documents import check_document, status_document, target_document
 from sidecar.core.views.next_step import next_step
-from sidecar.core.views.text import describe_gate, describe_group, describe_run, name_group
+from sidecar.core.views.text import (
+    describe_gate,
+    describe_group,
+    describe_holder,
+    describe_run,
+    name_group,
+)
 from support.manifests import chain, manifest
 
 SHOP = manifest(*chain("shop", "0001", "0002"))
@@ -24,6 +30,8 @@ BOTH = "pid 7 (report, idle in transaction since 00:01:00Z) and pid 8"
 BLOCKED = MigrateRun(
     since=3600.0, waiting=2, blocked_since=3661.0, blockers=(REPORT, Blocker(pid=8))
 )
+
+NO_TIMES = (float("nan"), float("inf"), float("-inf"), 1e300, -1e300, 253402300800.0)
 
 
 def of(database: DatabaseStatus, *schemas: str) -> DatabaseStatus:
@@ -50,11 +58,28 @@ def name(database: DatabaseStatus) -> str:
             MigrateRun(since=0.0, blocked_since=1.0),
             "running since 00:00:00Z, blocked since 00:00:01Z by another session",
         ),
+        *((MigrateRun(since=time), "running since an unknown time") for time in NO_TIMES),
     ],
 )  # fmt: skip
 def test_a_run_is_described_in_one_line(run: MigrateRun, line: str) -> None:
     """Since when, who waits, and what blocks it, as far as the role may see."""
     assert describe_run(run) == line
+
+
+@pytest.mark.parametrize(
+    ("holder", "line"),
+    [
+        (LockHolder(pid=7), "held by pid 7"),
+        (LockHolder(pid=7, role="shop", since=3600.0), "held by pid 7, role shop, since 01:00:00Z"),
+        (
+            LockHolder(pid=7, role="stranger", trusted=False),
+            "held by pid 7, role stranger, who may not migrate: SELECT pg_terminate_backend(7)",
+        ),
+    ],
+)
+def test_the_holder_of_the_lock_is_named(holder: LockHolder, line: str) -> None:
+    """With the statement that ends one who cannot be a migrate run."""
+    assert describe_holder(holder) == line
 
 
 def test_while_a_migrate_runs_the_advice_is_not_to_start_another() -> None:
@@ -97,11 +122,15 @@ def test_the_status_has_a_run_its_batch_and_the_timeline() -> None:
     timeline = Timeline(
         applied=(Applied(Key("shop.0001"), 10.0, 1.2345),), batch=Batch(began=9.0, count=1)
     )
-    target = replace(BEHIND, run=BLOCKED, timeline=timeline)
+    holder = LockHolder(pid=9, role="shop", since=60.0)
+    target = replace(BEHIND, run=BLOCKED, lock_holder=holder, timeline=timeline)
     (found,) = status_document(snapshot([target]), SHOP.nodes)["targets"]
     assert found["migrate"]["blockers"][0] == {
         "pid": 7, "application": "report", "state": "idle in transaction",
         "since": "1970-01-01T00:01:00.000Z",
+    }  # fmt: skip
+    assert found["lock_holder"] == {
+        "pid": 9, "role": "shop", "since": "1970-01-01T00:01:00.000Z", "trusted": True,
     }  # fmt: skip
     assert found["timeline"] == [
         {"migration": "shop.0001", "applied": "1970-01-01T00:00:10.000Z", "seconds": 1.234}

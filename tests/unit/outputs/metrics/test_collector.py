@@ -19,7 +19,13 @@ from support.manifests import chain, manifest, node
 
 SHOP = manifest(*chain("shop", "0001", "0002"), *chain("blog", "0001"))
 ALL = ("shop.0001", "shop.0002", "blog.0001")
-COUNTED = {"gate_transitions", "read_duration_seconds", "reads", "migration_duration_seconds"}
+COUNTED = {
+    "gate_transitions",
+    "read_duration_seconds",
+    "reads",
+    "migration_duration_seconds",
+    "output_errors",
+}
 UNREAD = DatabaseStatus(database="archive", groups=(SchemaGroup(),))
 
 

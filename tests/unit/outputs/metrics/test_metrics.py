@@ -56,6 +56,19 @@ def test_metrics_are_rendered_once_for_each_snapshot() -> None:
     assert 'status="pending"} 0.0' in render(metrics)
 
 
+def test_gauges_that_cannot_be_made_leave_the_counters() -> None:
+    """The failure is counted where it shows, and no gauge is older than the counters beside it."""
+    metrics = Metrics("0.1.0")
+    metrics.announce(snapshot([CURRENT], GOOD))
+    with pytest.raises(AttributeError):
+        metrics.announce(replace(snapshot([CURRENT], GOOD), databases=(None,)))
+    metrics.count_failure("metrics")
+    text = render(metrics)
+    assert 'django_schema_output_errors_total{output="metrics"} 1.0' in text
+    assert "django_schema_build_info{" in text
+    assert "django_schema_ready 1.0" not in text
+
+
 def test_reads_and_transitions_are_counted() -> None:
     """Each read counts once with its result, each change of phase once."""
     metrics = Metrics("0.1.0")
