@@ -23,7 +23,12 @@ DENIED: Final = CIMultiDict({**TEXT, "WWW-Authenticate": 'Bearer realm="migratio
 # A browser knows no bearer tokens; it asks its user for a password, and then sends that to
 # /status, too. /status itself does not ask, so that no dialogue opens over a page that is open.
 DENIED_PAGE: Final = CIMultiDict({**TEXT, "WWW-Authenticate": 'Basic realm="migration-sidecar"'})
-REFUSED: Final = CIMultiDict({**TEXT, "Allow": "GET, HEAD"})
+REFUSALS: Final = {
+    400: (b"bad request\n", TEXT),
+    404: (b"not found; try /readyz\n", TEXT),
+    405: (b"only GET and HEAD\n", CIMultiDict({**TEXT, "Allow": "GET, HEAD"})),
+    500: (b"internal error; the log has it\n", TEXT),
+}
 
 Answer = Callable[[web.BaseRequest], web.Response]
 
@@ -162,8 +167,6 @@ def compress(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-def refuse(request: web.BaseRequest) -> web.Response:
-    """Refuse what no endpoint answers."""
-    if request.method in {"GET", "HEAD"}:
-        return respond(404, b"not found; try /readyz\n")
-    return respond(405, b"only GET and HEAD\n", REFUSED)
+def refuse(status: int) -> web.Response:
+    """Return the answer to what no endpoint answers."""
+    return respond(status, *REFUSALS[status])

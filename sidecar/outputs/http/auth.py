@@ -25,7 +25,9 @@ class Token:
         """
         token = self._read()
         scheme, _, given = authorization.partition(" ")
-        sent = _password(given) if scheme.lower() == "basic" else given.strip().encode()
+        # A header may hold any byte; aiohttp decodes those that are no UTF-8 as surrogates.
+        bearer = given.encode(errors="surrogateescape").strip()
+        sent = _password(given) if scheme.lower() == "basic" else bearer
         known = bool(token) and scheme.lower() in {"bearer", "basic"}
         return hmac.compare_digest(sent, token) and known
 

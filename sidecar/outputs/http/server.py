@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
 
-from sidecar.outputs.http.app import Answer, refuse, respond
+from sidecar.outputs.http.app import Answer, refuse
 from sidecar.outputs.http.connections import ConnectionLimiter
 
 MAX_LINE_BYTES: Final = 4096
@@ -35,11 +37,33 @@ class Server(web.Server):
         await self.shutdown(SHUTDOWN_TIMEOUT)
         self._limiter.close()
 
+    def _make_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        """Return the request; one of another version of HTTP has no method."""
+        if message.url.absolute:
+            # aiohttp would decode the host, and give no answer to one that cannot be decoded.
+            message = message._replace(url=message.url.relative())
+        if message.version not in {HttpVersion10, HttpVersion11}:
+            message = message._replace(method="", version=HttpVersion10)
+        return super()._make_request(message, payload, protocol, writer, task)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         answer = self._endpoints.get(request.path)
-        if answer is None or request.method not in {"GET", "HEAD"}:
-            return refuse(request)
-        return answer(request)
+        is_read = request.method in {"GET", "HEAD"}
+        if not is_read:
+            response = refuse(405 if request.method else 400)
+        else:
+            response = answer(request) if answer else refuse(404)
+        if not is_read or request.body_exists or "Upgrade" in request.headers:
+            # What follows may be no request: it is not read as one.
+            response.force_close()
+        return response
 
 
 class _Connection(web.RequestHandler):
@@ -54,6 +78,7 @@ class _Connection(web.RequestHandler):
             max_field_size=MAX_LINE_BYTES,
             max_headers=MAX_HEADERS,
             lingering_time=SHUTDOWN_TIMEOUT,
+            auto_decompress=False,
             tcp_keepalive=False,
         )
         self._limiter = limiter
@@ -75,14 +100,14 @@ class _Connection(web.RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
-        """Refuse what is no HTTP in our own words, without a log line for each."""
+        """Refuse what is no HTTP in our own words; log only what is our own failure."""
         if status >= 500:
-            return super().handle_error(request, status, exc, message)
-        response = respond(status, b"bad request\n")
+            self.log_exception("an answer failed; please report it", exc_info=exc)
+        response = refuse(400 if status < 500 else 500)
         response.force_close()
         return response
