@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import trustme
 
+from support.access import TOKEN, restrict
 from support.database import Database
 from support.process import PATIENCE, Sidecar, until
 
-TOKEN: Final = "s3cret-token"  # noqa: S105 - a test's own
 HOST: Final = b"Host: x\r\n"
 LAST: Final = HOST + b"Connection: close\r\n"
 
@@ -170,17 +169,7 @@ class Listener:
 @contextmanager
 def serve(manifest: Path, url: str, *, token: bool, tls: bool) -> Iterator[Listener]:
     """Start a sidecar that asks for the token, or none; its details with TLS, or in clear."""
-    flags, context = [], None
-    if token:
-        manifest.with_name("token").write_text(TOKEN)
-        flags.append("--token-file=token")
-    if tls:
-        authority = trustme.CA()
-        issued = authority.issue_cert("127.0.0.1")
-        issued.private_key_and_cert_chain_pem.write_to_path(str(manifest.with_name("tls.pem")))
-        flags += ["--details-listen=127.0.0.1:0", "--tls-cert=tls.pem", "--tls-key=tls.pem"]
-        context = ssl.create_default_context()
-        authority.configure_trust(context)
+    flags, context = restrict(manifest.parent, token=token, tls=tls)
     with Sidecar(manifest, *flags, "--interval=100ms", url=url) as sidecar:
         until(sidecar.ready, "the gate opens")
         yield Listener(sidecar, context)

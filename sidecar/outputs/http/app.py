@@ -65,12 +65,12 @@ class Endpoints:
     def announce(self, snapshot: Snapshot) -> None:
         """Answer with this snapshot from now on."""
         gate = snapshot.gate
+        self._status_document: bytes | None = None
+        self._compressed: dict[str, bytes] = {}
         self._snapshot = snapshot
         self._ready_status = 200 if gate.ready else 503
         self._started_status = 503 if gate.opened_at is None else 200
         self._reason = f"{gate.reason}\n".encode()
-        self._status_document: bytes | None = None
-        self._compressed: dict[str, bytes] = {}
 
     def probes(self) -> dict[str, Answer]:
         """Return what answers probes, by path."""
