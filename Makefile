@@ -115,7 +115,7 @@ $(STAMPS)/fuzz: requirements/fuzz.txt | $(STAMPS)/python
 	$(PYTHON) tests/support/venv.py .fuzz requirements/fuzz.txt
 	@touch $@
 
-fuzz: $(STAMPS)/environment $(STAMPS)/fuzz ## 100,000 hostile requests, by schemathesis and by mutation
+fuzz: $(STAMPS)/environment $(STAMPS)/fuzz ## 100,000 hostile requests, by schemathesis and by mutation, on each kind of listener
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py --schemathesis .fuzz/bin/schemathesis $(ARGS)
 
 monitoring: $(STAMPS)/environment ## a real Prometheus: every alert fires, every panel shows
