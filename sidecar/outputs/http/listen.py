@@ -6,17 +6,23 @@ import socket
 import ssl
 import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from sidecar.errors import UsageError
 from sidecar.outputs.http.server import Server
+from sidecar.outputs.http.tls import TlsConnection
 
 LOG = logging.getLogger("sidecar.listen")
 
 BACKLOG: Final = 1024
 """Connections that the kernel keeps for us: a crowd must not make it refuse a probe."""
+ACCEPTED_AT_ONCE: Final = 8
+"""Few, so that a probe is answered before so many newer connections that it would be closed."""
+RECEIVE_BUFFER: Final = 16384
+"""Bytes that the kernel keeps of what a client sends: no more can be read, and parsed, at once."""
 
 
 class Listeners:
@@ -52,9 +58,13 @@ class Listeners:
         """Serve connections to each address, and log each. Raises UsageError."""
         loop = asyncio.get_running_loop()
         self._protocols.append(protocols)
+        connect = protocols if tls is None else partial(TlsConnection, protocols, tls)
         for address in addresses:
             bound = bind(address)
-            self._servers.append(await loop.create_server(protocols, sock=bound, ssl=tls))
+            server = await loop.create_server(connect, sock=bound, backlog=ACCEPTED_AT_ONCE)
+            self._servers.append(server)
+            # asyncio has one parameter for how many wait and how many are accepted at once.
+            bound.listen(BACKLOG)
             url = format_url(bound, secure=tls is not None)
             LOG.info("listening on %s", url, extra={"facts": {"listen": url}})
 
@@ -63,10 +73,14 @@ def bind(address: str) -> socket.socket:
     """Return a socket bound to the address. Raises UsageError when it cannot be had."""
     try:
         if address.startswith("unix:"):
-            return _bind_unix(Path(address.removeprefix("unix:")))
-        return _bind_tcp(*split(address))
+            bound = _bind_unix(Path(address.removeprefix("unix:")))
+        else:
+            bound = _bind_tcp(*split(address))
     except OSError as error:
         raise UsageError(f"cannot listen on {address}: {error.strerror or error}") from None
+    # Accepted connections inherit it.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    return bound
 
 
 def split(address: str) -> tuple[str, int]:
