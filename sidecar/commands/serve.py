@@ -64,10 +64,10 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
         probes, details = endpoints.probes(), endpoints.details()
         together = probes if settings.details_listen else {**probes, **details}
         limiter = ConnectionLimiter()
-        await listeners.open(Server(together, limiter), settings.listen)
+        listeners.open(Server(together, limiter), settings.listen)
         if settings.details_listen:
             apart = Server(details, limiter)
-            await listeners.open(apart, settings.details_listen, tls)
+            listeners.open(apart, settings.details_listen, tls)
         await _watch_until_stopped(watcher, stop, settings.drain_delay)
 
 

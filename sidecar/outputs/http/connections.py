@@ -10,8 +10,6 @@ from typing import Final
 
 MAX_CONNECTIONS: Final = 128
 """Times what one may hold, they fit into the memory limit of k8s/: see docs/reliability.md."""
-RESERVED_DESCRIPTORS: Final = 64
-"""For databases and files; what is accepted, and what is aborted, has one a moment longer."""
 MAX_LIFETIME: Final = 10.0
 """Seconds that one connection may last."""
 MAX_HALF_CLOSED: Final = 1.0
@@ -24,7 +22,7 @@ class ConnectionLimiter:
     def __init__(self) -> None:
         """Allow no more connections than there are descriptors for."""
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._max_connections = max(1, min(MAX_CONNECTIONS, descriptors - RESERVED_DESCRIPTORS))
+        self._max_connections = min(MAX_CONNECTIONS, descriptors // 4)
         self._open: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
 
     def add(self, transport: asyncio.BaseTransport) -> None:

@@ -1,6 +1,5 @@
 """Listening addresses: `[::]:8089`, `127.0.0.1:0`, `:8089`, `unix:/run/sidecar.sock`."""
 
-import asyncio
 import logging
 import socket
 import ssl
@@ -12,15 +11,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from sidecar.errors import UsageError
+from sidecar.outputs.http.accept import BACKLOG, Acceptor
 from sidecar.outputs.http.server import Server
 from sidecar.outputs.http.tls import TlsConnection
 
 LOG = logging.getLogger("sidecar.listen")
 
-BACKLOG: Final = 1024
-"""Connections that the kernel keeps for us: a crowd must not make it refuse a probe."""
-ACCEPTED_AT_ONCE: Final = 8
-"""Few, so that a probe is answered before so many newer connections that it would be closed."""
 RECEIVE_BUFFER: Final = 16384
 """Bytes that the kernel keeps of what a client sends: no more can be read, and parsed, at once."""
 
@@ -30,7 +26,7 @@ class Listeners:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
         self._protocols: list[Server] = []
 
     async def __aenter__(self) -> Self:
@@ -44,27 +40,23 @@ class Listeners:
         trace: TracebackType | None,
     ) -> None:
         """Close every server."""
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for protocols in self._protocols:
             await protocols.close()
 
-    async def open(
+    def open(
         self,
         protocols: Server,
         addresses: Sequence[str],
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Serve connections to each address, and log each. Raises UsageError."""
-        loop = asyncio.get_running_loop()
         self._protocols.append(protocols)
         connect = protocols if tls is None else partial(TlsConnection, protocols, tls)
         for address in addresses:
             bound = bind(address)
-            server = await loop.create_server(connect, sock=bound, backlog=ACCEPTED_AT_ONCE)
-            self._servers.append(server)
-            # asyncio has one parameter for how many wait and how many are accepted at once.
-            bound.listen(BACKLOG)
+            self._acceptors.append(Acceptor(bound, connect))
             url = format_url(bound, secure=tls is not None)
             LOG.info("listening on %s", url, extra={"facts": {"listen": url}})
 
