@@ -12,7 +12,7 @@ from sidecar.outputs.http.connections import ConnectionLimiter
 MAX_LINE_BYTES: Final = 4096
 """The longest request line and the longest header; no body is ever read."""
 MAX_HEADERS: Final = 64
-MAX_BYTES: Final = 65536
+MAX_BYTES: Final = 32768
 """What a client may send over one connection."""
 MAX_PIPELINED: Final = 8
 """Requests that may wait for the answer to the one before."""
