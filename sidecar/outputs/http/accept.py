@@ -21,8 +21,8 @@ STARTED_AT_ONCE: Final = 8
 """Few, so that a probe is answered before so many newer ones that it would be closed."""
 MAX_WAITING: Final = 64
 """Connections that are accepted and not yet served."""
-SEND_BUFFER: Final = 32768
-"""Bytes that the kernel keeps of what a client does not read: our memory, too."""
+UNIX_SEND_BUFFER: Final = 4096
+"""What is sent to a Unix socket is our memory for as long as its client keeps it unread."""
 RETRY_DELAY: Final = 1.0
 """Seconds until accepting is tried again where the machine has no descriptor or memory left."""
 
@@ -105,7 +105,8 @@ class Acceptor:
 
     def _start(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if self._listening.family == socket.AF_UNIX:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNIX_SEND_BUFFER)
         served = self._loop.connect_accepted_socket(self._connect, connection)
         task = self._loop.create_task(served)
         self._starting.add(task)

@@ -17,8 +17,8 @@ from sidecar.outputs.http.tls import TlsConnection
 
 LOG = logging.getLogger("sidecar.listen")
 
-RECEIVE_BUFFER: Final = 16384
-"""Bytes that the kernel keeps of what a client sends: no more can be read, and parsed, at once."""
+KERNEL_BUFFER: Final = 16384
+"""Bytes that the kernel keeps each way: no more can be read, and parsed, at once."""
 
 
 class Listeners:
@@ -71,7 +71,8 @@ def bind(address: str) -> socket.socket:
     except OSError as error:
         raise UsageError(f"cannot listen on {address}: {error.strerror or error}") from None
     # Accepted connections inherit it.
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
     return bound
 
 
