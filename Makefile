@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 
 .PHONY: help demo test check lint format types contracts unit integration wheel docs lock clean images e2e newest oldest \
-        baker.pyz sbom audit equivalence equivalence-real rollback-real race tenants faults fuzz soak bench monitoring
+        baker.pyz sbom audit equivalence equivalence-real rollback-real race tenants faults fuzz soak attacks bench monitoring
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -123,6 +123,9 @@ monitoring: $(STAMPS)/environment ## a real Prometheus: every alert fires, every
 
 soak: $(STAMPS)/environment ## weeks in minutes: probes, reads and outages by the thousand
 	PYTHONPATH=tests $(BIN)/python tests/soak/run.py $(ARGS)
+
+attacks: $(STAMPS)/environment ## clients that want it to end, under the memory limit that is shipped (root for a real limit)
+	PYTHONPATH=tests $(BIN)/python tests/attacks/run.py $(ARGS)
 
 equivalence: $(STAMPS)/environment ## 20,000 generated cases on each supported Django
 	$(BIN)/python tests/equivalence/matrix.py $(ARGS)

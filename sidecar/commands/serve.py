@@ -67,10 +67,11 @@ async def _serve(settings: Settings, manifest: Manifest) -> None:
     async with Listeners() as listeners:
         probes, details = endpoints.probes(), endpoints.details()
         together = probes if settings.details_listen else {**probes, **details}
-        await listeners.open(Server(together, ConnectionLimiter()), settings.listen)
+        limiter = ConnectionLimiter()
+        listeners.open(Server(together, limiter), settings.listen)
         if settings.details_listen:
-            apart = Server(details, ConnectionLimiter())
-            await listeners.open(apart, settings.details_listen, tls)
+            apart = Server(details, limiter)
+            listeners.open(apart, settings.details_listen, tls)
         await _watch_until_stopped(watcher, stop, settings.drain_delay)
 
 

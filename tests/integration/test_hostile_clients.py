@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from attacks.stage import attack
 from sidecar.outputs.http.connections import MAX_LIFETIME
 from support.database import Database
 from support.process import PATIENCE, Sidecar, until
@@ -79,6 +80,25 @@ def test_slow_senders_are_cut_off(serving: Sidecar) -> None:
     assert time.monotonic() - began < MAX_LIFETIME + 6 * PATIENCE
 
 
+@pytest.mark.parametrize(
+    ("listener", "name"),
+    [
+        ("plain", "pipeline /x"),
+        ("plain", "drip headers"),
+        ("unix", "never read /"),
+        ("tls", "connect, send nothing"),
+        ("in tls", "mix"),
+    ],
+)
+def test_no_attack_ends_it_or_delays_a_probe(
+    migrated: Database, manifest: Path, listener: str, name: str
+) -> None:
+    """Within the shipped memory limit and few descriptors; `make attacks` has many more."""
+    outcome = attack(name, listener, manifest, migrated.reader, seconds=4)
+    assert outcome.harmless, outcome
+    assert max(outcome.probes) < PATIENCE
+
+
 def test_a_crowd_of_idle_connections_keeps_no_probe_out(serving: Sidecar) -> None:
     """Ten thousand connections: the oldest go, and the median probe takes under 100 ms.
 
@@ -131,9 +151,10 @@ def test_odd_requests_have_a_plain_answer(serving: Sidecar, request_: bytes, sta
 
 
 def test_pipelined_requests_are_answered_in_order(serving: Sidecar) -> None:
-    """Several probes in one packet have several answers."""
-    many = PROBE.replace(b"Connection: close\r\n", b"") * 5 + PROBE
-    assert exchange(serving, many).count(b"HTTP/1.1 200 OK") == 6
+    """Several probes in one packet have several answers; more than any client sends have none."""
+    kept = PROBE.replace(b"Connection: close\r\n", b"")
+    assert exchange(serving, kept * 5 + PROBE).count(b"HTTP/1.1 200 OK") == 6
+    assert exchange(serving, kept * 20 + PROBE).count(b"HTTP/1.1 200 OK") < 20
 
 
 def test_no_bytes_make_it_fail(serving: Sidecar) -> None:

@@ -20,7 +20,7 @@ from support.process import Sidecar, until
 
 PROBE = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
 ANSWER = b"schema_current\n"
-PIPELINED = 50
+PIPELINED = 8
 CONNECTIONS = 4
 SAMPLES = 20
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migration-sidecar'"

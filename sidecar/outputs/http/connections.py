@@ -1,13 +1,15 @@
-"""How many connections one listener may have, and for how long each may last.
+"""How many connections a process may have, and for how long each may last.
 
 A connection lives for a limited time, whatever it does, and when there are too many the
 oldest is closed: a probe needs milliseconds, slow senders and idle crowds need longer.
 """
 
 import asyncio
+import resource
 from typing import Final
 
-MAX_CONNECTIONS: Final = 512
+MAX_CONNECTIONS: Final = 128
+"""Times what one may hold, they fit into the memory limit of k8s/: see docs/reliability.md."""
 MAX_LIFETIME: Final = 10.0
 """Seconds that one connection may last."""
 MAX_HALF_CLOSED: Final = 1.0
@@ -15,21 +17,19 @@ MAX_HALF_CLOSED: Final = 1.0
 
 
 class ConnectionLimiter:
-    """Closes the connections of one listener in time."""
+    """Closes the connections of all listeners in time."""
 
-    def __init__(
-        self, lifetime: float = MAX_LIFETIME, max_connections: int = MAX_CONNECTIONS
-    ) -> None:
-        """Take the limits; the lifetime in seconds."""
-        self._lifetime = lifetime
-        self._max_connections = max_connections
+    def __init__(self) -> None:
+        """Allow no more connections than there are descriptors for."""
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._max_connections = min(MAX_CONNECTIONS, descriptors // 4)
         self._open: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
 
     def add(self, transport: asyncio.BaseTransport) -> None:
         """Note a new connection; close the oldest where there are too many."""
         if len(self._open) >= self._max_connections:
             self._abort(next(iter(self._open)))
-        self._set_deadline(transport, self._lifetime)
+        self._set_deadline(transport, MAX_LIFETIME)
 
     def shorten(self, transport: asyncio.BaseTransport) -> None:
         """Give a half-closed connection just time for its answer."""

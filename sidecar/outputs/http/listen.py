@@ -1,22 +1,24 @@
 """Listening addresses: `[::]:8089`, `127.0.0.1:0`, `:8089`, `unix:/run/sidecar.sock`."""
 
-import asyncio
 import logging
 import socket
 import ssl
 import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from sidecar.errors import UsageError
+from sidecar.outputs.http.accept import BACKLOG, Acceptor
 from sidecar.outputs.http.server import Server
+from sidecar.outputs.http.tls import TlsConnection
 
 LOG = logging.getLogger("sidecar.listen")
 
-BACKLOG: Final = 1024
-"""Connections that the kernel keeps for us: a crowd must not make it refuse a probe."""
+KERNEL_BUFFER: Final = 16384
+"""Bytes that the kernel keeps each way: no more can be read, and parsed, at once."""
 
 
 class Listeners:
@@ -24,7 +26,7 @@ class Listeners:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
         self._protocols: list[Server] = []
 
     async def __aenter__(self) -> Self:
@@ -38,23 +40,23 @@ class Listeners:
         trace: TracebackType | None,
     ) -> None:
         """Close every server."""
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for protocols in self._protocols:
             await protocols.close()
 
-    async def open(
+    def open(
         self,
         protocols: Server,
         addresses: Sequence[str],
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Serve connections to each address, and log each. Raises UsageError."""
-        loop = asyncio.get_running_loop()
         self._protocols.append(protocols)
+        connect = protocols if tls is None else partial(TlsConnection, protocols, tls)
         for address in addresses:
             bound = bind(address)
-            self._servers.append(await loop.create_server(protocols, sock=bound, ssl=tls))
+            self._acceptors.append(Acceptor(bound, connect))
             url = format_url(bound, secure=tls is not None)
             LOG.info("listening on %s", url, extra={"facts": {"listen": url}})
 
@@ -63,10 +65,15 @@ def bind(address: str) -> socket.socket:
     """Return a socket bound to the address. Raises UsageError when it cannot be had."""
     try:
         if address.startswith("unix:"):
-            return _bind_unix(Path(address.removeprefix("unix:")))
-        return _bind_tcp(*split(address))
+            bound = _bind_unix(Path(address.removeprefix("unix:")))
+        else:
+            bound = _bind_tcp(*split(address))
     except OSError as error:
         raise UsageError(f"cannot listen on {address}: {error.strerror or error}") from None
+    # Accepted connections inherit it.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+    return bound
 
 
 def split(address: str) -> tuple[str, int]:

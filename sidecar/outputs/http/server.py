@@ -14,6 +14,10 @@ from sidecar.outputs.http.connections import ConnectionLimiter
 MAX_LINE_BYTES: Final = 4096
 """The longest request line and the longest header; no body is ever read."""
 MAX_HEADERS: Final = 64
+MAX_BYTES: Final = 32768
+"""What a client may send over one connection."""
+MAX_PIPELINED: Final = 8
+"""Requests that may wait for the answer to the one before."""
 SHUTDOWN_TIMEOUT: Final = 1.0
 """Seconds that requests under way may take once the server closes."""
 
@@ -21,21 +25,23 @@ SHUTDOWN_TIMEOUT: Final = 1.0
 class Server(web.Server):
     """One listener's connections; an instance is what `loop.create_server` calls for each."""
 
+    limiter: Final[ConnectionLimiter]
+
     def __init__(self, endpoints: Mapping[str, Answer], limiter: ConnectionLimiter) -> None:
         """Take what answers each path, and what limits the connections."""
         super().__init__(self._handle)
         self._endpoints = endpoints
-        self._limiter = limiter
+        self.limiter = limiter
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
-        return _Connection(self, self._limiter)
+        return _Connection(self, self.limiter)
 
     async def close(self) -> None:
         """End the requests under way, then every connection."""
         self.pre_shutdown()
         await self.shutdown(SHUTDOWN_TIMEOUT)
-        self._limiter.close()
+        self.limiter.close()
 
     def _make_request(
         self,
@@ -67,7 +73,7 @@ class Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_limiter",)
+    __slots__ = ("_limiter", "_received")
 
     def __init__(self, server: Server, limiter: ConnectionLimiter) -> None:
         super().__init__(
@@ -82,10 +88,24 @@ class _Connection(web.RequestHandler):
             tcp_keepalive=False,
         )
         self._limiter = limiter
+        self._received = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._limiter.add(transport)
+        # With TLS, what carries it is counted: before the handshake.
+        if transport.get_extra_info("sslcontext") is None:
+            self._limiter.add(transport)
         super().connection_made(transport)
+        assert self.transport is not None  # noqa: S101 - aiohttp has just set it
+        # One answer at a time: the next waits until the client has read it, to the last byte.
+        self.transport.set_write_buffer_limits(high=1)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what was received, and close a connection that sends more than any probe."""
+        super().data_received(data)
+        self._received += len(data)
+        too_much = self._received > MAX_BYTES or len(self._messages) > MAX_PIPELINED
+        if too_much and self.transport is not None:
+            self.transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._limiter.remove(self.transport)

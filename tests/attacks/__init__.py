@@ -1,0 +1,1 @@
+"""Clients that want a sidecar to end, on one core."""
