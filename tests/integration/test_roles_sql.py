@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from sidecar.core.reason import Reason
 from sidecar.databases.base import Address, connect
 from sidecar.errors import DatabaseDenied
 from support.database import MIGRATOR, READER, Database
@@ -43,13 +44,33 @@ def test_nobody_but_the_role_that_migrates_may_create(database: Database) -> Non
     assert database.execute(may.format(MIGRATOR)) == [(True,)]
 
 
-async def test_rows_that_a_policy_hides_are_an_error(database: Database) -> None:
-    """A smaller set of rows would be behind, and close a gate."""
+@pytest.mark.parametrize("schemas", [(), ("all",)])
+@pytest.mark.parametrize(
+    "remedy",
+    [
+        "ALTER TABLE django_migrations DISABLE ROW LEVEL SECURITY",
+        f"ALTER ROLE {READER} BYPASSRLS",
+    ],
+)
+async def test_rows_that_a_policy_hides_are_an_error(
+    database: Database, schemas: tuple[str, ...], remedy: str
+) -> None:
+    """A smaller set of rows would be behind, and close a gate; the role's own setting or not."""
+    database.execute("INSERT INTO django_migrations VALUES (1, 'shop', '0001', now())")
     database.execute("ALTER TABLE django_migrations ENABLE ROW LEVEL SECURITY")
-    reader = connect(Address(url=database.reader))
-    with pytest.raises(DatabaseDenied, match="row-level security"):
-        await reader.read()
-    await reader.release()
+    database.execute(f"ALTER ROLE {READER} IN DATABASE {database.name} SET row_security = on")
+    reader = connect(Address(url=database.reader, schemas=schemas))
+    try:
+        if schemas:
+            assert (await reader.read()).failure is Reason.DATABASE_DENIED
+        else:
+            with pytest.raises(DatabaseDenied, match=remedy.replace(READER, "...")):
+                await reader.read()
+        database.execute(remedy)
+        assert (await reader.read()).keys() == ["shop.0001"]
+    finally:
+        await reader.release()
+        database.execute(f"ALTER ROLE {READER} NOBYPASSRLS")
 
 
 async def test_a_schema_of_the_same_name_hides_nothing(database: Database) -> None:

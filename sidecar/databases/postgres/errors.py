@@ -77,6 +77,15 @@ ERRORS: Final[tuple[tuple[type[Exception], str, type[DatabaseError], str], ...]]
     ),
     (
         asyncpg.InsufficientPrivilegeError,
+        "row-level security",
+        DatabaseDenied,
+        (
+            "{text}; ALTER TABLE {table} DISABLE ROW LEVEL SECURITY,"
+            " or ALTER ROLE ... BYPASSRLS for the sidecar's role"
+        ),
+    ),
+    (
+        asyncpg.InsufficientPrivilegeError,
         "",
         DatabaseDenied,
         "{text}; GRANT SELECT ON {table} to the sidecar's role",

@@ -47,6 +47,8 @@ PLANNER_SETTINGS: Final = (
     "SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
     "SET LOCAL max_parallel_workers_per_gather = 0"
 )
+HIDE_NOTHING: Final = "SET LOCAL row_security = off"
+"""Makes an error of rows that a policy hides."""
 
 
 class SchemaRows(msgspec.Struct, frozen=True):
@@ -135,7 +137,8 @@ class ChunkReader:
                 await self._read_chunk(connection, part)
 
     async def _read_together(self, connection: asyncpg.Connection, schemas: Sequence[str]) -> None:
-        await connection.execute(f"{format_begin(self._address, LOCK_TIMEOUT)};{PLANNER_SETTINGS}")
+        begin = format_begin(self._address, LOCK_TIMEOUT)
+        await connection.execute(f"{begin};{HIDE_NOTHING};{PLANNER_SETTINGS}")
         for group in await connection.fetch(format_group_query(schemas)):
             names = [schemas[number] for number in group["numbers"]]
             if group["digest"] not in self._texts:

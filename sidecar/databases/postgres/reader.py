@@ -157,7 +157,8 @@ class Postgres:
         begin = (
             "BEGIN READ ONLY;"
             f"SET LOCAL statement_timeout = {milliseconds};"
-            f"SET LOCAL lock_timeout = {milliseconds // 2}"
+            f"SET LOCAL lock_timeout = {milliseconds // 2};"
+            "SET LOCAL row_security = off"  # Rows that a policy hides are an error.
         )
         if self._place is not None:
             await connection.execute(f"{begin};{SET_SEARCH_PATH}")
