@@ -155,7 +155,7 @@ class Postgres:
         """Begin a transaction with our search_path; return where the role's finds the table."""
         milliseconds = int(self._address.read_timeout * 1000)
         begin = (
-            "BEGIN READ ONLY;"
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;"
             f"SET LOCAL statement_timeout = {milliseconds};"
             f"SET LOCAL lock_timeout = {milliseconds // 2};"
             "SET LOCAL row_security = off"  # Rows that a policy hides are an error.
