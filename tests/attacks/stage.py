@@ -21,8 +21,8 @@ from support.project import REPOSITORY, environment
 PROBE: Final = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 PROBER: Final = "127.0.0.2"
 """Kubelet has the node's address, an attacker one of its own."""
-DESCRIPTORS: Final = 256
-"""What the sidecar may have: a quarter of the usual, and far less than an attacker opens."""
+DESCRIPTORS: Final = 512
+"""What the sidecar may have: half of the usual, and far less than an attacker opens."""
 INTERVAL: Final = 0.05
 """Seconds between probes."""
 

@@ -87,7 +87,7 @@ def test_slow_senders_are_cut_off(serving: Sidecar) -> None:
         ("plain", "drip headers"),
         ("unix", "never read /"),
         ("tls", "connect, send nothing"),
-        ("in tls", "mix"),
+        ("in tls", "pipeline /metrics"),
     ],
 )
 def test_no_attack_ends_it_or_delays_a_probe(

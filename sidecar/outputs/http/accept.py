@@ -15,7 +15,7 @@ from typing import Final
 
 LOG = logging.getLogger("sidecar.listen")
 
-BACKLOG: Final = 1024
+BACKLOG: Final = 4096
 """Connections that the kernel keeps for us, and that are accepted in one go."""
 STARTED_AT_ONCE: Final = 8
 """Few, so that a probe is answered before so many newer ones that it would be closed."""
