@@ -15,6 +15,7 @@ from sidecar.core.migrations.compare import Comparer, check
 from sidecar.core.migrations.manifest import Manifest, decode
 from sidecar.databases.base import UNQUERIED_SCHEMAS, Address, Database, connect
 from sidecar.errors import DatabaseDenied, ManifestError, UsageError
+from sidecar.regular_file import NotRegularFile, open_regular, read_regular
 
 MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
 """A manifest of 100,000 migrations is half of this."""
@@ -25,9 +26,12 @@ LIBPQ: Final = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSER
 
 
 def load_manifest(path: Path) -> Manifest:
-    """Return the manifest in this file. Raises ManifestError, which names the file."""
+    """Return the manifest in this file.
+
+    Raises ManifestError, and UsageError if it is no regular file; either names the file.
+    """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_MANIFEST_BYTES + 1)
         if len(data) > MAX_MANIFEST_BYTES:
             raise ManifestError("is larger than any manifest")
@@ -37,6 +41,8 @@ def load_manifest(path: Path) -> Manifest:
         raise ManifestError(
             f"{path}: no manifest there; bake one (sidecar bake --help) or set SIDECAR_MANIFEST"
         ) from None
+    except NotRegularFile as error:
+        raise UsageError(f"manifest {path}: {error.strerror}") from None
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror}") from None
     except ManifestError as error:
@@ -151,7 +157,7 @@ def required_schemas(settings: Settings) -> RequiredSchemas:
 
 def _password(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        return read_regular(file).decode().rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
         raise DatabaseDenied(f"the password file {file} cannot be read") from None
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sidecar.config.settings import FIELDS, Alias, Settings, check
 from sidecar.errors import UsageError, describe_value, did_you_mean, nearest
+from sidecar.regular_file import read_regular
 
 PREFIX: Final = "SIDECAR_"
 CONFIG: Final = PREFIX + "CONFIG"
@@ -91,7 +92,7 @@ def _base_of_file(name: str) -> str | None:
 
 def _contents(variable: str, file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8").strip()
+        text = read_regular(file).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is no text"
         raise UsageError(f"{variable}: {file}: {reason}") from None
@@ -125,7 +126,7 @@ def _from_file(path: Path) -> Given:
     import tomllib  # noqa: PLC0415 - only where there is a file
 
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_regular(path).decode())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -168,7 +169,9 @@ def _aliases(raw: Given, environment: Mapping[str, str]) -> tuple[Alias, ...]:
             name=name,
             url=raw[url + name][1] if url + name in raw else None,
             url_file=_url_file(raw.get(url + name), environment),
-            password_file=Path(raw[file + name][1]) if file + name in raw else None,
+            password_file=(
+                _parse(FIELDS["password_file"], *raw[file + name]) if file + name in raw else None
+            ),
         )
         for name in names
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar.regular_file import NotRegularFile, check_regular
+
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -80,6 +82,18 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def file(text: str) -> Path:
+    """Return a path; what is there must be a regular file, but need not be there yet."""
+    path = Path(text)
+    try:
+        check_regular(path)
+    except NotRegularFile as error:
+        raise ValueError(error.strerror) from None
+    except (OSError, ValueError):
+        pass  # Whoever opens it reports why it cannot.
+    return path
+
+
 def one_of(*choices: str, any_case: bool = False) -> Kind:
     """Return the kind of a setting that takes one of these words."""
 
@@ -99,7 +113,7 @@ NEVER_OR_DURATION: Final = Kind(
 )
 SWITCH: Final = Kind(parse=switch, metavar="[on|off]", choices=("on", "off"))
 NUMBER: Final = Kind(parse=whole, metavar="NUMBER", hint="from 0")
-FILE: Final = Kind(parse=Path, metavar="FILE")
+FILE: Final = Kind(parse=file, metavar="FILE")
 TEXT: Final = Kind(parse=str, metavar="TEXT", from_file=True)
 SQL: Final = Kind(parse=str, metavar="SQL", from_file=True)
 LIST: Final = Kind(parse=listed, metavar="LIST", hint="separated by commas", from_file=True)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from sidecar.regular_file import open_regular
+
 
 def find_unreadable_file(files: Mapping[str, str | None]) -> str | None:
     """Return the first file that cannot be read, as `parameter file: error`; None if all can.
@@ -12,7 +14,7 @@ def find_unreadable_file(files: Mapping[str, str | None]) -> str | None:
     for name, file in files.items():
         try:
             if file:
-                Path(file).open("rb").close()
+                open_regular(Path(file)).close()
         except OSError as error:
             return f"{name} {file}: {error.strerror}"
     return None

@@ -12,6 +12,7 @@ import msgspec
 from sidecar.core.migrations.recorded import Recorded
 from sidecar.databases.base import Address, Database, MigrationLock, StatementTimeouts
 from sidecar.errors import DatabaseDenied, UsageError
+from sidecar.regular_file import read_regular
 
 T = TypeVar("T", bound="Database | MigrationLock")
 
@@ -32,7 +33,7 @@ class UrlFile(Generic[T]):
         Raises DatabaseDenied when it cannot be read or holds no valid URL.
         """
         try:
-            url = self._file.read_text(encoding="utf-8").strip()
+            url = read_regular(self._file).decode().strip()
         except (OSError, UnicodeDecodeError):
             raise DatabaseDenied(f"the file {self._file} cannot be read") from None
         if url != self._address.url:

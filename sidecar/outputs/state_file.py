@@ -9,9 +9,10 @@ from typing import Final
 
 from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.gate.state import Phase
+from sidecar.regular_file import open_regular
 
-MAX_CHARACTERS: Final = 200
-"""Characters, more than any digest has: the file may be anything, such as a device."""
+MAX_BYTES: Final = 200
+"""More than any digest has: the file may be anything."""
 
 
 class StateFile:
@@ -25,9 +26,9 @@ class StateFile:
     def remembers(self, digest: str) -> bool:
         """Return whether the gate was open for this manifest when the last process ended."""
         try:
-            with self._path.open(encoding="ascii") as file:
-                return file.read(MAX_CHARACTERS).strip() == digest
-        except (OSError, UnicodeDecodeError):
+            with open_regular(self._path) as file:
+                return file.read(MAX_BYTES).strip() == digest.encode()
+        except OSError:
             return False
 
     def announce(self, snapshot: Snapshot) -> None:
@@ -42,7 +43,10 @@ class StateFile:
         """Replace the file in one step, so that no reader sees half a digest."""
         draft = self._path.with_name(self._path.name + ".new")
         try:
-            draft.write_text(digest + "\n", encoding="ascii")
+            draft.unlink(missing_ok=True)
+            # Whatever stands there again by now, such as a link to another file, is not written to.
+            with draft.open("x", encoding="ascii") as file:
+                file.write(digest + "\n")
             draft.replace(self._path)
         except OSError:
             with suppress(OSError):

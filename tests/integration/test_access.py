@@ -1,5 +1,6 @@
 """Details may be restricted; probes are answered all the same."""
 
+import os
 import ssl
 import urllib.request
 from base64 import b64encode
@@ -92,3 +93,21 @@ def test_an_unusable_token_or_certificate_is_refused(
         pass
     assert message in str(ended.value)
     assert "Traceback" not in str(ended.value)
+
+
+def test_files_that_become_fifos_stop_nothing(migrated: Database, manifest: Path) -> None:
+    """No answer waits for the writer of a FIFO, as token, URL or state file, nor does SIGTERM."""
+    names = ("token", "url", "state")
+    token, url, state = files = [manifest.with_name(name) for name in names]
+    token.write_text(TOKEN)
+    url.write_text(migrated.reader)
+    flags = (f"--token-file={token}", f"--state-file={state}", "--interval=100ms")
+    with Sidecar(manifest, *flags, SIDECAR_DATABASE_URL_FILE=str(url)) as sidecar:
+        until(sidecar.ready, "the gate opens")
+        for file in files:
+            file.unlink(missing_ok=True)
+            os.mkfifo(file)
+        assert sidecar.get("/status", Authorization=f"Bearer {TOKEN}")[0] == 401
+        until(lambda: "cannot be read" in sidecar.text, "the URL's file is missed")
+        assert sidecar.get("/livez")[0] == 200
+        assert sidecar.stop() == 0

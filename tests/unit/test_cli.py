@@ -55,7 +55,7 @@ URL = {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/db"}
         (["serve", "--on-ahead", "x"], {}, 64, "--on-ahead: 'x' is none of ready, not_ready"),
         (["check", "--config", "no.toml"], {}, 64, "no.toml: No such file or directory"),
         (["check"], {}, 65, "manifest.json: no manifest there; bake one"),
-        (["check", "--manifest", "."], {}, 65, ".: Is a directory"),
+        (["check", "--manifest", "."], {}, 64, "--manifest: '.' is a folder; name a regular file"),
         (["check", "--manifest", "bad.json"], {}, 65, "bad.json: the manifest cannot be read"),
         (["serve", "--manifest", "cycle.json"], {}, 65, "cycle.json: migrations depend on each"),
         (["wait", "--manifest", "empty.json"], {}, 65, "empty.json: the manifest is empty"),

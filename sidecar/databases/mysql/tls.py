@@ -1,8 +1,10 @@
 """TLS with the options of MySQL's own client."""
 
 import ssl
+from pathlib import Path
 
 from sidecar.databases.mysql.dsn import Tls
+from sidecar.regular_file import check_regular
 
 
 def create_context(tls: Tls) -> ssl.SSLContext | None:
@@ -12,6 +14,8 @@ def create_context(tls: Tls) -> ssl.SSLContext | None:
     """
     if tls.mode == "DISABLED":
         return None
+    for file in filter(None, (tls.ca, tls.cert, tls.key)):
+        check_regular(Path(file))
     context = ssl.create_default_context(cafile=tls.ca)
     context.check_hostname = tls.mode == "VERIFY_IDENTITY"
     if not tls.mode.startswith("VERIFY"):

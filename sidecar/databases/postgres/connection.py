@@ -27,6 +27,7 @@ from sidecar.errors import (
     DatabaseUnreachable,
     UsageError,
 )
+from sidecar.regular_file import NotRegularFile
 
 TRY_NEXT_HOST: Final = (
     OSError,
@@ -106,7 +107,9 @@ class Connector:
             return DatabaseTimeout(f"{self.place}: no answer within {limit:g} s")
         if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
             return DatabaseUnreachable(f"{self.place}: no host that answers is {self._wanted}")
-        missing = isinstance(error, FileNotFoundError | PermissionError | ssl.SSLError)
+        missing = isinstance(
+            error, FileNotFoundError | NotRegularFile | PermissionError | ssl.SSLError
+        )
         if missing and (file := Tls(self._dsn, os.environ).find_unreadable_file()):
             return DatabaseDenied(f"{self.place}: {file}")
         if type(error) is ValueError:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from sidecar.databases.postgres.dsn import LIBPQ_PARAMETERS
 from sidecar.databases.url import split_url
 from sidecar.errors import DatabaseDenied
+from sidecar.regular_file import read_regular
 
 
 def apply_service(dsn: str, environment: Mapping[str, str]) -> str:
@@ -49,7 +50,7 @@ def _find_service(name: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 def _read_section(file: Path, name: str) -> dict[str, str] | None:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(file).decode().splitlines()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError):

@@ -3,12 +3,14 @@
 import ssl
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl
 
 from sidecar.databases.tls_files import find_unreadable_file
 from sidecar.databases.url import split_url
+from sidecar.regular_file import check_regular
 
 FILES: Final = ("sslrootcert", "sslcert", "sslkey")
 
@@ -27,8 +29,11 @@ class Tls:
     def create_context(self) -> ssl.SSLContext | None:
         """Return a context that trusts the system's CAs for sslrootcert=system, else None.
 
-        With None asyncpg makes its own, from the URL and libpq's variables.
+        With None asyncpg makes its own, from the URL and libpq's variables. Raises NotRegularFile.
         """
+        for file in filter(None, self._files().values()):
+            with suppress(FileNotFoundError, PermissionError):  # asyncpg may not need it.
+                check_regular(Path(file))
         if self._values["sslrootcert"] != "system":
             return None
         context = ssl.create_default_context()
@@ -50,5 +55,8 @@ class Tls:
 
     def find_unreadable_file(self) -> str | None:
         """Return the first file that cannot be read, with the error; None if all can."""
+        return find_unreadable_file(self._files())
+
+    def _files(self) -> dict[str, str | None]:
         files = {name: self._values[name] for name in FILES}
-        return find_unreadable_file({n: file for n, file in files.items() if file != "system"})
+        return {name: file for name, file in files.items() if file != "system"}

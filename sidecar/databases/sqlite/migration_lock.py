@@ -74,7 +74,7 @@ class SqliteMigrationLock:
 def read_migrate_run(file: Path) -> MigrateRun | None:
     """Return the migrate run that holds the lock of this file now, if any."""
     try:
-        descriptor = os.open(get_lock_file(file), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(get_lock_file(file), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:

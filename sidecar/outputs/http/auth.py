@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sidecar.errors import UsageError
+from sidecar.regular_file import check_regular, read_regular
 
 
 class Token:
@@ -33,7 +34,7 @@ class Token:
 
     def _read(self) -> bytes:
         try:
-            return self._file.read_bytes().strip()
+            return read_regular(self._file).strip()
         except OSError:
             return b""
 
@@ -76,6 +77,8 @@ class Certificate:
     def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
+            for file in self._files:
+                check_regular(file)
             context.load_cert_chain(*self._files)
         except OSError as error:
             raise self._refusal(error) from None
