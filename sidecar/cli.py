@@ -56,7 +56,7 @@ def _run(arguments: list[str]) -> int:
         return healthcheck.main(arguments[1:])
     from sidecar import pid1
 
-    pid1.end_on_sigterm()
+    pid1.end_on_signals()
     if arguments[0] == "bake":
         from sidecar.commands import bake
 
@@ -118,7 +118,9 @@ def _failure() -> int:
 
 
 def _print(line: str) -> None:
+    from sidecar.core.views.text import escape
+
     try:
-        print(f"sidecar: {line}", file=sys.stderr, flush=True)
+        print(f"sidecar: {escape(line)}", file=sys.stderr, flush=True)
     except OSError:
         return  # The exit code is still the answer.

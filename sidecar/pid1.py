@@ -8,15 +8,26 @@ until it waits for them.
 import os
 import signal
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from sidecar.errors import signal_exit_code
 
+LEFT_ALONE: Final = frozenset({
+    # Nobody can handle these, and Python already handles SIGINT.
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGINT),
+    # These end no process, or are errors in Python.
+    *(signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH),
+    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE, signal.SIGXFSZ),
+    # A fault ends process 1, too; with a handler it would be repeated for ever.
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+})  # fmt: skip
 
-def end_on_sigterm() -> None:
-    """Let SIGTERM end process 1 as it would end any other, whatever it is doing."""
+
+def end_on_signals() -> None:
+    """Let signals end process 1 as they would end any other, whatever it is doing."""
     if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, _end)
+        for number in signal.valid_signals() - LEFT_ALONE:
+            signal.signal(number, _end)
 
 
 def reap_zombies() -> None:

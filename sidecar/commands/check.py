@@ -25,6 +25,7 @@ from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.views import table
 from sidecar.core.views.documents import check_document
 from sidecar.core.views.exit_code import exit_code
+from sidecar.core.views.text import escape
 from sidecar.databases.dump import Dump
 from sidecar.errors import ExitCode
 from sidecar.poll import Poller, Reader
@@ -81,7 +82,7 @@ def run(
     if explain and texts:
         keys = Recorded(texts[0]).keys()
         lines = explain_migration(manifest, keys, Key(explain), settings.optional)
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write("\n".join(map(escape, lines)) + "\n")
     elif as_json:
         document = check_document(databases, result, manifest, ready=code == 0)
         body = msgspec.json.format(msgspec.json.encode(document), indent=2)

@@ -21,7 +21,7 @@ from sidecar.config.watch import build_watcher
 from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import counts
-from sidecar.core.views.text import describe_gate
+from sidecar.core.views.text import describe_gate, escape
 from sidecar.errors import CommandNotFound, CommandNotRunnable, WaitTimeout
 from sidecar.outputs.failures import OutputFailures
 from sidecar.watcher import Watcher
@@ -127,7 +127,7 @@ class Lines:
         if line != self._printed:
             self._printed = line
             with suppress(OSError):
-                print(f"wait: {line}", file=sys.stderr, flush=True)
+                print(f"wait: {escape(line)}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Nothing was left open."""
@@ -150,7 +150,7 @@ class Bar:
         if verdict is not None:
             self._bar.total, self._bar.n = counts(verdict)
         follows = f" {verdict.pending[0]}" if verdict is not None and verdict.pending else ""
-        self._bar.set_description_str(f"{snapshot.gate.reason}{follows}")
+        self._bar.set_description_str(escape(f"{snapshot.gate.reason}{follows}"))
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 
-from sidecar.core.views.text import timestamp
+from sidecar.core.views.text import escape, timestamp
 
 
 def configure(log_format: str, level: str) -> None:
@@ -24,7 +24,7 @@ def _line(record: logging.LogRecord) -> str:
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
         text += f": {type(error).__name__}: {error}"
-    return " ".join(text.split())
+    return escape(" ".join(text.split()))
 
 
 class _Text(logging.Formatter):

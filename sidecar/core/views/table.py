@@ -16,7 +16,7 @@ from sidecar.core.migrations.diff import steps
 from sidecar.core.migrations.manifest import Manifest
 from sidecar.core.views.documents import counts
 from sidecar.core.views.next_step import next_step
-from sidecar.core.views.text import describe_group, name_group, timestamp
+from sidecar.core.views.text import describe_group, escape, name_group, timestamp
 
 WIDTH: Final = 80
 GAP: Final = "  "
@@ -72,7 +72,7 @@ def format_table(
     yield ""
     for database, group in worst[:MAX_ROWS]:
         name = f"{name_group(database, group)}: " if len(targets) > 1 else ""
-        line = _clean(name + describe_group(database, group))
+        line = escape(name + describe_group(database, group))
         text = wrap(line, WIDTH, subsequent_indent=GAP)
         yield from (paint(line, RANK[_state(group)]) for line in text)
     yield paint(f"next: {next_step(worst[0][1].reason, databases)}", BOLD)
@@ -149,11 +149,6 @@ def _unexpected(verdict: Verdict) -> Iterator[str]:
         yield from _grid(rows, (10, WIDTH))
 
 
-def _clean(text: str) -> str:
-    """Return text from a database without what could control a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
 def _grid(rows: Sequence[Sequence[str]], limits: Sequence[int]) -> Iterator[str]:
     """Yield rows as lines that fit; a cell too wide goes on below."""
     widths = [
@@ -162,7 +157,7 @@ def _grid(rows: Sequence[Sequence[str]], limits: Sequence[int]) -> Iterator[str]
     ]
     widths[-1] = min(widths[-1], WIDTH - sum(widths[:-1]) - len(GAP) * (len(widths) - 1))
     for row in rows:
-        cells = [wrap(_clean(cell), width) for cell, width in zip(row, widths, strict=True)]
+        cells = [wrap(escape(cell), width) for cell, width in zip(row, widths, strict=True)]
         for parts in zip_longest(*cells, fillvalue=""):
             padded = (part.ljust(width) for part, width in zip(parts, widths, strict=True))
             yield GAP.join(padded).rstrip()

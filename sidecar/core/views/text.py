@@ -18,6 +18,19 @@ EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC).timestamp()
 LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 
 
+def escape(text: str) -> str:
+    """Return text in which Python's escapes stand for what is not printable.
+
+    Names and messages of a database, and of other sessions, could otherwise control a
+    terminal or forge a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 def describe_group(database: DatabaseStatus, group: SchemaGroup) -> str:
     """Return why a group is as it is, such as `schema_behind: 3 pending, next shop.0042_price`."""
     if group.failure is not None:

@@ -7,7 +7,7 @@ from sidecar.core.gate.snapshot import Snapshot
 from sidecar.core.gate.state import Phase
 from sidecar.core.reason import Reason
 from sidecar.core.views.next_step import next_step
-from sidecar.core.views.text import describe_group, name_group, timestamp
+from sidecar.core.views.text import describe_group, escape, name_group, timestamp
 
 MAX_PROBE_PENDING: Final = 5
 """How many pending migrations a verbose probe names."""
@@ -31,7 +31,7 @@ def format_verbose(snapshot: Snapshot) -> str:
     lines.append(f"readyz check {outcome}: {gate.reason}{held} since {since}")
     if not gate.ready or gate.phase is Phase.HOLDING:
         lines.append(f"next: {next_step(gate.holding or gate.reason, snapshot.databases)}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(escape, lines)) + "\n"
 
 
 def _check_lines(database: DatabaseStatus, group: SchemaGroup, *, ready: bool) -> list[str]:
