@@ -76,13 +76,15 @@ def test_an_older_kubectl_renders_the_same(folder: Path) -> None:
 
 
 def test_every_pod_meets_the_restricted_standard(objects: tuple[Object, ...]) -> None:
-    """A pod has no root, no privilege or capability, harmless volumes, and is read-only."""
+    """A pod has no root, not even its group, no privilege or capability, harmless volumes, and is read-only."""
     for name, pod in pods(objects).items():
         spec = pod["spec"]
         assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys(), name
-        assert spec["securityContext"]["runAsNonRoot"] is True, name
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert spec["securityContext"].keys() == {"runAsNonRoot", "seccompProfile"}, name
+        assert spec["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }, name
         for volume in spec.get("volumes", []):
             assert volume.keys() - {"name"} <= VOLUMES, name
         for container in containers(pod):
@@ -125,7 +127,10 @@ def test_no_patch_changes_what_the_network_policy_matches(objects: tuple[Object,
         if one["kind"] == "NetworkPolicy" and "ingress" in one["spec"]:
             dns = one["spec"]["egress"][0]["to"][0]["podSelector"]
             assert dns == {"matchLabels": {"k8s-app": "kube-dns"}}
-            metrics = one["spec"]["ingress"][1]["from"][0]["podSelector"]
-            assert metrics == {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}
+            (metrics,) = one["spec"]["ingress"][1]["from"]
+            assert metrics == {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+                "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+            }
             for name, pod in pods(objects).items():
                 assert selects(one["spec"]["podSelector"]["matchLabels"], pod), name
