@@ -18,7 +18,16 @@ from sidecar.errors import UsageError
 # As dj-database-url, django-environ and SQLAlchemy spell it.
 BACKENDS: Final = {
     **dict.fromkeys(
-        ("postgres", "postgresql", "pgsql", "psql", "postgis", "timescale", "timescalegis"),
+        (
+            "postgres",
+            "postgresql",
+            "pgsql",
+            "psql",
+            "postgis",
+            "timescale",
+            "timescalegis",
+            "prometheus-postgresql",
+        ),
         "sidecar.databases.postgres.reader",
     ),
     **dict.fromkeys(

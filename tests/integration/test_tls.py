@@ -131,6 +131,16 @@ ROWS = [
     Row("good", "either", {}, "clear", environment={"PGSSLMODE": "disable"}),
     Row("good", "either", {"sslmode": "require"}, "tls", environment={"PGSSLMODE": "disable"}),
 
+    # An address in the place of the name's own: the certificate must name the host all the same.
+    Row("good", "either", {"sslmode": "require", "hostaddr": "127.0.0.1"}, "tls", host="h.invalid"),
+    Row("good", "either", {"sslmode": "verify-full", "sslrootcert": "ca.pem",
+                           "hostaddr": "127.0.0.1"}, "tls", host="localhost"),
+    Row("good", "either", {"sslmode": "verify-full", "sslrootcert": "ca.pem",
+                           "hostaddr": "127.0.0.1"}, "not valid for 'h.invalid'", host="h.invalid"),
+    Row("good", "either", {"sslmode": "disable"}, "clear", host="h.invalid",
+        environment={"PGHOSTADDR": "127.0.0.1"}),
+    Row("good", "either", {}, "refused", environment={"PGHOSTADDR": "127.0.0.9"}),
+
     # A server that asks its clients for certificates.
     Row("good", "certs", {"sslmode": "require"}, "requires a valid client certificate"),
     Row("good", "certs", {"sslmode": "verify-full", "sslrootcert": "ca.pem", **CERTIFICATE}, "tls"),
@@ -279,7 +289,7 @@ def test_a_gate_over_tls_holds_when_trust_ends_and_takes_a_new_root(
         tls_server.execute("TRUNCATE django_migrations", "secure")
 
 
-@pytest.mark.parametrize("mode", ["verify_full", "REQUIRE", "on", "parse", ""])
+@pytest.mark.parametrize("mode", ["verify_full", "REQUIRE", "on", "parse"])
 def test_an_sslmode_that_libpq_does_not_know_is_a_usage_error(good: TlsServer, mode: str) -> None:
     """A typo must neither be guessed at nor seem an outage; the line lists what is known."""
     address = f"{good.url('either', READER)}?sslmode={mode}"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 import asyncpg
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     Made = TypeVar("Made", bound=tuple[asyncio.Transport, object])
     Future = asyncio.Future[object]
 Arguments = ParamSpec("Arguments")
@@ -20,12 +22,14 @@ Arguments = ParamSpec("Arguments")
 
 async def attempt(
     connect: Callable[[asyncio.AbstractEventLoop], Awaitable[asyncpg.Connection]],
+    address: str | None = None,
 ) -> asyncpg.Connection:
     """Return the connection that `connect` makes with this loop and with `Connection`.
 
-    Raises what `connect` raises; its futures and sockets end with it.
+    To `address`, where given, instead of what the host's name resolves to. Raises what
+    `connect` raises; its futures and sockets end with it.
     """
-    loop = _RecordingLoop(asyncio.get_running_loop())
+    loop = _RecordingLoop(asyncio.get_running_loop(), address)
     try:
         return await connect(cast("asyncio.AbstractEventLoop", loop))
     except BaseException:
@@ -49,16 +53,29 @@ class Connection(asyncpg.Connection):
 class _RecordingLoop:
     """The running loop, which notes what is made through it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, address: str | None) -> None:
         self._loop = loop
+        self._address = address
         self._recording = True
         self._futures: list[Future] = []
         self._transports: list[asyncio.Transport] = []
-        self.create_connection = self._record(loop.create_connection)
+        self.create_connection = self._record(self._connect_to_address)
         self.create_unix_connection = self._record(loop.create_unix_connection)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._loop, name)
+
+    async def _connect_to_address(
+        self,
+        protocol: "Callable[[], asyncio.BaseProtocol]",
+        host: str,
+        port: int,
+        ssl: "SSLContext | None" = None,
+    ) -> tuple[asyncio.Transport, object]:
+        name = host if ssl else None  # What the certificate must name.
+        return await self._loop.create_connection(
+            protocol, self._address or host, port, ssl=ssl, server_hostname=name
+        )
 
     def create_future(self) -> "Future":
         future: Future = self._loop.create_future()

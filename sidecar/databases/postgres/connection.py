@@ -12,12 +12,14 @@ import asyncpg
 from sidecar.databases.base import TABLE, Address
 from sidecar.databases.postgres.attempt import Connection, attempt
 from sidecar.databases.postgres.dsn import (
+    check_demands,
     format_place,
     get_target_session_attrs,
-    parse_hosts,
     to_libpq,
+    without_addresses,
 )
 from sidecar.databases.postgres.errors import classify_error
+from sidecar.databases.postgres.hosts import Host, parse_hosts
 from sidecar.databases.postgres.service_file import apply_service
 from sidecar.databases.postgres.tls import Tls
 from sidecar.errors import (
@@ -48,7 +50,8 @@ class Connector:
         self._address = address
         self._application_name = application_name
         self._dsn = to_libpq(address.url or "postgresql://", address.options)
-        _parse_hosts(self._dsn)  # A port that is no number is refused at once.
+        check_demands(os.environ, "PG")
+        parse_hosts(self._dsn, os.environ)  # A port that is no number is refused at once.
         self._wanted = get_target_session_attrs(self._dsn) or os.environ.get("PGTARGETSESSIONATTRS")
         self.place = format_place(
             address.url, os.environ.get("PGHOST"), os.environ.get("PGDATABASE")
@@ -66,26 +69,26 @@ class Connector:
         if refusal := Tls(dsn, os.environ).check_key_permissions():
             raise DatabaseDenied(f"{self.place}: {refusal}")
         passes = ("standby", "any") if self._wanted == "prefer-standby" else (self._wanted,)
-        attempts = [(host, wanted) for wanted in passes for host in _parse_hosts(dsn)]
-        for (host, port), wanted in attempts[:-1]:
+        hosts = parse_hosts(dsn, os.environ)
+        attempts = [(host, wanted) for wanted in passes for host in hosts]
+        dsn = without_addresses(dsn)
+        for host, wanted in attempts[:-1]:
             try:
-                return await self._connect(dsn, host, port, wanted)
+                return await self._connect(dsn, host, wanted)
             except TRY_NEXT_HOST:
                 continue
-        (host, port), wanted = attempts[-1]
-        return await self._connect(dsn, host, port, wanted)
+        host, wanted = attempts[-1]
+        return await self._connect(dsn, host, wanted)
 
-    async def _connect(
-        self, dsn: str, host: str | None, port: int | None, wanted: str | None
-    ) -> asyncpg.Connection:
+    async def _connect(self, dsn: str, host: Host, wanted: str | None) -> asyncpg.Connection:
         async with asyncio.timeout(self._address.connect_timeout):
             return await attempt(
                 lambda loop: asyncpg.connect(  # type: ignore[misc]  # too many unions
                     dsn,
                     loop=loop,
                     connection_class=Connection,
-                    host=host,
-                    port=port,
+                    host=host.name,
+                    port=host.port,
                     target_session_attrs=wanted,  # type: ignore[arg-type]  # a string does as well
                     ssl=Tls(dsn, os.environ).create_context(),
                     password=self._address.password,
@@ -97,7 +100,8 @@ class Connector:
                     # to whoever gets the server connection next.
                     statement_cache_size=0,
                     server_settings={"application_name": self._application_name},
-                )
+                ),
+                host.address,
             )
 
     def translate_error(self, error: Exception, limit: float) -> DatabaseError:
@@ -183,8 +187,3 @@ async def close(connection: asyncpg.Connection) -> None:
 def quote(name: str) -> str:
     """Return an identifier as SQL takes any name."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _parse_hosts(dsn: str) -> list[tuple[str | None, int | None]]:
-    found = parse_hosts(dsn, os.environ.get("PGHOST"), os.environ.get("PGPORT"))
-    return [*found] or [(None, None)]

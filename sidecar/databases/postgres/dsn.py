@@ -1,5 +1,6 @@
 """A database URL as Django people write it, with libpq's names that asyncpg understands."""
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
@@ -7,7 +8,6 @@ from sidecar.databases.dsn_text import (
     DJANGO_PARAMETERS,
     check_at_signs,
     check_port,
-    is_port,
     make_parameter_error,
     split_server_url,
 )
@@ -17,7 +17,17 @@ from sidecar.errors import UsageError
 SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LIBPQ_PARAMETERS: Final = frozenset(
     {
-        *("host", "port", "dbname", "user", "password", "passfile", "service", "options"),
+        *(
+            "host",
+            "hostaddr",
+            "port",
+            "dbname",
+            "user",
+            "password",
+            "passfile",
+            "service",
+            "options",
+        ),
         *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword"),
         *("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version"),
         *("target_session_attrs", "krbsrvname", "gsslib"),
@@ -29,10 +39,17 @@ IGNORED_PARAMETERS: Final = DJANGO_PARAMETERS | frozenset(
         *("disable_server_side_cursors", "pool", "ssl_require", "assume_role"),
         *("server_side_binding", "application_name", "client_encoding"),
         *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval"),
-        *("keepalives_count", "tcp_user_timeout", "gssencmode", "channel_binding"),
-        *("load_balance_hosts", "prepare_threshold"),
+        *("keepalives_count", "tcp_user_timeout", "load_balance_hosts", "prepare_threshold"),
+        *("fallback_application_name", "sslsni"),
     }
 )
+DEMANDS: Final = {
+    "channel_binding": ("disable", "prefer"),
+    "gssencmode": ("disable", "prefer"),
+    "require_auth": (),
+    "requirepeer": (),
+}
+"""Parameters that can ask for safety which asyncpg has not, with the values that do not."""
 
 
 def to_libpq(url: str, options: str | None = None) -> str:
@@ -43,6 +60,11 @@ def to_libpq(url: str, options: str | None = None) -> str:
     parts = split_server_url(url)
     user, at, authority = parts.netloc.rpartition("@")
     _check_hosts(authority)
+    if parts.path.startswith("//"):
+        raise UsageError(
+            "the database URL has a folder in the place of the database; write "
+            "postgresql://USER@/DATABASE?host=/FOLDER"
+        )
     check_at_signs(parts)
     query = _parse_parameters(parts.query)
     if options and "options" not in query:
@@ -53,11 +75,26 @@ def to_libpq(url: str, options: str | None = None) -> str:
     return f"postgresql://{netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
 
 
+def check_demands(parameters: Mapping[str, str], prefix: str = "") -> None:
+    """Raise UsageError for what would be less safe than it was asked to be.
+
+    In libpq's variables the names are in capitals, with the prefix `PG`.
+    """
+    for name, harmless in DEMANDS.items():
+        given = f"{prefix}{name.replace('_', '').upper()}" if prefix else name
+        value = parameters.get(given)
+        if value and value not in harmless:
+            raise UsageError(f"{given} asks for what the sidecar's driver has not; leave it out")
+
+
 def _parse_parameters(text: str) -> dict[str, str]:
     query: dict[str, str] = {}
     given = parse_qsl(text, keep_blank_values=True)
     hidden = any("password" in name for name, _ in given)
+    check_demands(dict(given))
     for name, value in given:
+        if not value or name in DEMANDS:
+            continue  # Without a value a parameter counts as absent.
         if name == "currentSchema":
             query["options"] = f"-csearch_path={value}"
         elif name in LIBPQ_PARAMETERS:
@@ -87,43 +124,22 @@ def _check_hosts(authority: str) -> None:
     for host in authority.split(",") if authority else ():
         check_brackets(host)
         name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
-        if colon:
+        if colon and port:
             check_port(port)
         if "/" in name or "?" in name:
             raise UsageError("the database URL has a host that is no host name")
 
 
-def parse_hosts(
-    url: str, environment_host: str | None, environment_port: str | None
-) -> list[tuple[str, int | None]]:
-    """Return the hosts that a libpq URL names, each with its port where it has one.
-
-    The address before the path counts, then `host` in the query, then libpq's PGHOST; ports
-    likewise, one for all or one for each. Raises UsageError if one is no number.
-    """
+def without_addresses(url: str) -> str:
+    """Return the URL without `hostaddr`, which asyncpg takes for a setting of the server."""
     parts = split_url(url)
-    query = dict(parse_qsl(parts.query))
-    authority = parts.netloc.rpartition("@")[2].replace("%5B", "[").replace("%5D", "]")
-    listed = authority or query.get("host") or environment_host or ""
-    entries = listed.split(",") if listed else []
-    ports = (query.get("port") or environment_port or "").split(",")
-    ports = ports if len(ports) == len(entries) else ports[:1] * len(entries)
-    found = []
-    for entry, default in zip(entries, ports, strict=True):
-        name, _, port = entry.rpartition(":") if _has_port(entry) else (entry, "", default)
-        if port and not is_port(port):
-            raise UsageError("the database's port is no number (URL, service or PGPORT)")
-        found.append((unquote(name).strip("[]"), int(port) if port else None))
-    return found
+    query = [each for each in parse_qsl(parts.query) if each[0] != "hostaddr"]
+    return parts._replace(query=urlencode(query)).geturl()
 
 
 def get_target_session_attrs(url: str) -> str | None:
     """Return the URL's target_session_attrs, if it has any."""
     return dict(parse_qsl(split_url(url).query)).get("target_session_attrs")
-
-
-def _has_port(entry: str) -> bool:
-    return ":" in entry and not entry.endswith("]") and not entry.startswith("/")
 
 
 def format_place(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-from sidecar.databases.postgres.dsn import LIBPQ_PARAMETERS
+from sidecar.databases.postgres.dsn import LIBPQ_PARAMETERS, check_demands
 from sidecar.databases.url import split_url
 from sidecar.errors import DatabaseDenied
 from sidecar.regular_file import read_regular
@@ -29,7 +29,9 @@ def apply_service(dsn: str, environment: Mapping[str, str]) -> str:
         "host": authority, "port": authority, "user": user,
         "password": user.partition(":")[2], "dbname": parts.path.lstrip("/"),
     }  # fmt: skip
-    for key, value in _find_service(name, environment).items():
+    service = _find_service(name, environment)
+    check_demands(service)
+    for key, value in service.items():
         if key in LIBPQ_PARAMETERS and not given.get(key):
             query.setdefault(key, value)
     return f"postgresql://{parts.netloc}{parts.path}?{urlencode(query)}"
