@@ -96,6 +96,14 @@ def test_every_pod_meets_the_restricted_standard(objects: tuple[Object, ...]) ->
             assert not any("hostPort" in port for port in container.get("ports", []))
 
 
+def test_a_gated_app_starts_at_once(objects: tuple[Object, ...]) -> None:
+    """The gate keeps traffic away; the entrypoint's own wait is for Compose."""
+    for name, pod in pods(objects).items():
+        for container in containers(pod):
+            if container["name"] == "app":
+                assert container["command"][0] == "gunicorn", name
+
+
 def test_every_container_declares_its_resources(objects: tuple[Object, ...]) -> None:
     """It requests both, and limits memory but not the CPU, since that would delay probes."""
     for name, pod in pods(objects).items():
