@@ -19,7 +19,7 @@ BACKLOG: Final = 4096
 """Connections that the kernel keeps for us, and that are accepted in one go."""
 STARTED_AT_ONCE: Final = 8
 """Few, so that a probe is answered before so many newer ones that it would be closed."""
-MAX_WAITING: Final = 64
+MAX_WAITING: Final = 128
 """Connections that are accepted and not yet served."""
 UNIX_SEND_BUFFER: Final = 4096
 """What is sent to a Unix socket is our memory for as long as its client keeps it unread."""
