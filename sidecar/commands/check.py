@@ -25,6 +25,7 @@ from sidecar.core.migrations.recorded import Recorded
 from sidecar.core.views import table
 from sidecar.core.views.documents import check_document
 from sidecar.core.views.exit_code import exit_code
+from sidecar.core.views.json_text import encode_json
 from sidecar.core.views.text import escape
 from sidecar.databases.dump import Dump
 from sidecar.errors import ExitCode
@@ -85,7 +86,7 @@ def run(
         sys.stdout.write("\n".join(map(escape, lines)) + "\n")
     elif as_json:
         document = check_document(databases, result, manifest, ready=code == 0)
-        body = msgspec.json.format(msgspec.json.encode(document), indent=2)
+        body = msgspec.json.format(encode_json(document), indent=2)
         sys.stdout.buffer.write(body + b"\n")
     else:
         paint = table.painter(sys.stdout, os.environ)

@@ -20,6 +20,7 @@ import msgspec
 from sidecar.config import build as inputs
 from sidecar.config.settings import Settings
 from sidecar.core.migrations.manifest import Manifest
+from sidecar.core.views.json_text import encode_json
 from sidecar.databases.base import StatementTimeouts
 from sidecar.errors import Interrupted, SidecarError, WaitTimeout
 from sidecar.migrate import report as reports
@@ -106,7 +107,7 @@ def _publish(
 ) -> None:
     """Write the report wherever it was asked for."""
     if report_file:
-        _write(report_file, msgspec.json.encode(reports.build_document(report, manifest.nodes)))
+        _write(report_file, encode_json(reports.build_document(report, manifest.nodes)))
     if settings.pushgateway:
         _push(settings.pushgateway, settings.pushgateway_job, report)
 

@@ -3,8 +3,7 @@
 import logging
 import sys
 
-import msgspec
-
+from sidecar.core.views.json_text import encode_json
 from sidecar.core.views.text import escape, timestamp
 
 
@@ -40,4 +39,4 @@ class _Json(logging.Formatter):
             "message": _line(record),
             **getattr(record, "facts", {}),
         }
-        return msgspec.json.encode(facts).decode()
+        return encode_json(facts).decode()

@@ -47,14 +47,17 @@ def test_no_output_has_a_control_character_of_a_row(migrated: Database, manifest
     name = f"orders.{HOSTILE}"
     outputs = {
         "check": run(migrated.reader, "check", flags[0]),
+        "json": run(migrated.reader, "check", flags[0], "--json"),
         "explain": run(migrated.reader, "check", flags[0], f"--explain={name}"),
         "error": run(migrated.reader, "check", f"--manifest={HOSTILE}"),
         "wait": run(migrated.reader, "wait", *flags, "--timeout=1s"),
+        "log in json": run(migrated.reader, "wait", *flags, "--timeout=1s", "--log-format=json"),
     }
     with Sidecar(manifest, flags[1], url=migrated.reader) as server:
         until(lambda: "gate waiting" in server.text, "the schema is missed")
         outputs["log"] = server.text
         outputs["verbose"] = server.get("/readyz?verbose")[1]
+        outputs["status"] = server.get("/status")[1]
         outputs["metrics"] = server.get("/metrics")[1]
     for output, text in outputs.items():
         assert find_control_characters(text) == set(), output

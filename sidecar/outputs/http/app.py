@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
 from sidecar.core.gate.snapshot import Snapshot
+from sidecar.core.views.json_text import encode_json
 from sidecar.core.views.verbose import format_verbose
 
 COMMON: Final = {"Cache-Control": "no-store", "Server": "migration-sidecar"}
@@ -127,7 +127,7 @@ class Endpoints:
         if not self._is_authorized(request):
             return respond(401, b"a bearer token is needed\n", DENIED)
         if self._status_document is None:
-            self._status_document = msgspec.json.encode(self._render_status(self._snapshot))
+            self._status_document = encode_json(self._render_status(self._snapshot))
         return respond(200, self._status_document, JSON)
 
     def _index(self, request: web.BaseRequest) -> web.Response:
