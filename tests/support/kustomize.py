@@ -85,8 +85,11 @@ def named(objects: Sequence[Object], kind: str, name: str = "shop") -> Object:
 
 
 def variables(container: Object) -> dict[str, str]:
-    """Return the variables that stand in the container itself."""
-    return {one["name"]: one["value"] for one in container.get("env", []) if "value" in one}
+    """Return the variables that stand in the container itself, mounted files as their text."""
+    found = {one["name"]: one["value"] for one in container.get("env", []) if "value" in one}
+    if found.pop("SIDECAR_DATABASE_URL_FILE", None):
+        found["SIDECAR_DATABASE_URL"] = "postgresql://sidecar@db/shop"
+    return found
 
 
 def selects(labels: Mapping[str, str], pod: Object) -> bool:

@@ -96,6 +96,20 @@ def test_every_pod_meets_the_restricted_standard(objects: tuple[Object, ...]) ->
             assert not any("hostPort" in port for port in container.get("ports", []))
 
 
+def test_the_gate_reads_its_url_from_a_secret_that_is_mounted(objects: tuple[Object, ...]) -> None:
+    """A variable would keep a password that has been rotated."""
+    for name, pod in pods(objects).items():
+        volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
+        for container in containers(pod):
+            if container["image"].partition(":")[0].endswith("shop-sidecar"):
+                values = {each["name"]: each.get("value") for each in container["env"]}
+                folder = Path(values["SIDECAR_DATABASE_URL_FILE"]).parent
+                mounts = {Path(each["mountPath"]): each for each in container["volumeMounts"]}
+                secret = volumes[mounts[folder]["name"]]["secret"]
+                assert secret == {"secretName": "shop-sidecar-database"}, name
+                assert "envFrom" not in container, name
+
+
 def test_a_gated_app_starts_at_once(objects: tuple[Object, ...]) -> None:
     """The gate keeps traffic away; the entrypoint's own wait is for Compose."""
     for name, pod in pods(objects).items():
