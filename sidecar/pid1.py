@@ -8,7 +8,7 @@ until it waits for them.
 import os
 import signal
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 from sidecar.errors import signal_exit_code
 
@@ -41,5 +41,6 @@ def restore_defaults() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    raise SystemExit(signal_exit_code(number))
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    # At once, as the kernel would: an exception is lost where it is raised in a destructor.
+    os._exit(signal_exit_code(number))
