@@ -96,7 +96,7 @@ class Endpoints:
             self._report_failure(path.strip("/") or "page", error)
         if path == "/readyz":
             return respond(self._ready_status, self._reason)
-        return respond(500, b"internal error; the log has it\n")
+        return refuse(500)
 
     def _livez(self, request: web.BaseRequest) -> web.Response:  # noqa: ARG002
         if self._is_alive():
